@@ -1,0 +1,1 @@
+"""faceport's gallery."""

@@ -1,0 +1,110 @@
+"""The contract of a session, and the input check that all sessions share.
+
+A session runs one artefact. It knows nothing of faces: named arrays in, named arrays out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from faceport.errors import InputError
+from faceport.spec import ModelSpec, TensorSpec
+
+Array = NDArray[np.generic]
+
+
+@dataclass(frozen=True)
+class SessionOptions:
+    """How to run.
+
+    Attributes:
+        providers: execution providers in order of preference, by faceport's short names (`cpu`,
+            `cuda`). Only what is listed may run: `("cuda",)` on a machine without one is an error,
+            `("cuda", "cpu")` allows the fallback, and `provider` says which it was.
+        threads: threads inside one operator; None leaves it to the engine.
+    """
+
+    providers: tuple[str, ...] = ("cpu",)
+    threads: int | None = None
+
+
+class Session(Protocol):
+    """One loaded artefact."""
+
+    @property
+    def backend(self) -> str:
+        """The engine: a key of the registry."""
+
+    @property
+    def provider(self) -> str:
+        """The execution provider that really runs, by its short name."""
+
+    @property
+    def inputs(self) -> tuple[TensorSpec, ...]:
+        """Names, dtypes and shapes of the inputs."""
+
+    @property
+    def outputs(self) -> tuple[TensorSpec, ...]:
+        """Names, dtypes and shapes of the outputs."""
+
+    @property
+    def spec(self) -> ModelSpec | None:
+        """The spec that the artefact itself carries, if it does."""
+
+    def run(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
+        """Run once.
+
+        Raises:
+            InputError: an input is missing, unknown, or has another dtype or shape.
+            SessionError: the engine failed, or the session is closed.
+        """
+
+    def close(self) -> None:
+        """Free the engine. Closing twice is fine."""
+
+
+class SessionFactory(Protocol):
+    """Opens a session on a file; each backend module has one."""
+
+    def __call__(self, path: Path, options: SessionOptions) -> Session:
+        """Load the file at `path`."""
+
+
+def check_feeds(inputs: Sequence[TensorSpec], feeds: Mapping[str, Array]) -> None:
+    """Compare what is fed with what the model takes.
+
+    Raises:
+        InputError: an input is missing, unknown, or has another dtype or shape.
+    """
+    names = [spec.name for spec in inputs]
+    if sorted(names) != sorted(feeds):
+        raise InputError(
+            "the inputs' names do not fit", received=sorted(feeds), expected=sorted(names)
+        )
+    for spec in inputs:
+        array = feeds[spec.name]
+        if array.dtype.name != spec.dtype:
+            raise InputError(
+                f"input {spec.name!r} has the wrong dtype",
+                received=array.dtype.name,
+                expected=spec.dtype,
+            )
+        if not _shape_fits(spec.shape, array.shape):
+            raise InputError(
+                f"input {spec.name!r} has the wrong shape",
+                received=array.shape,
+                expected=spec.shape,
+            )
+
+
+def _shape_fits(expected: Sequence[int | str], received: Sequence[int]) -> bool:
+    return len(expected) == len(received) and all(
+        size > 0 and (isinstance(want, str) or want == size)
+        for want, size in zip(expected, received, strict=True)
+    )
