@@ -1,0 +1,249 @@
+"""A gallery in one SQLite file: transactions, one embedding space, exact search.
+
+The vectors are read into one matrix when they are first searched and after every change; a search
+is one matrix product over unit vectors.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime, timezone
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+from numpy.typing import NDArray
+
+from faceport.errors import FingerprintMismatchError, GalleryError, InputError
+from faceport.gallery.index import Index, build_index, search_index
+from faceport.gallery.schema import connect, translated
+from faceport.gallery.types import UNKNOWN, Identity, Match
+from faceport.runtime.types import Embedding
+
+MAX_NAME = 200
+
+
+class Gallery:
+    """Identities with several embeddings each, all of one embedder.
+
+    The first enrolment fixes the embedder's fingerprint; embeddings of any other are refused then,
+    both for enrolment and for search.
+    """
+
+    def __init__(self, path: str | Path, *, create: bool = True) -> None:
+        """Open the gallery file at `path`.
+
+        Raises:
+            GalleryError: it is missing and `create` is false, or it is no gallery.
+        """
+        self.path = Path(path)
+        self._connection = connect(self.path, create=create)
+        self._index: Index | None = None
+
+    def __enter__(self) -> Gallery:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._connection.close()
+
+    def enroll(self, name: str, embeddings: Sequence[Embedding], sources: Sequence[str]) -> None:
+        """Add embeddings to the identity `name`, making it where it is new; all or none.
+
+        Args:
+            name: 1 to 200 characters, not blank; `unknown` is kept for faces that match nobody.
+            embeddings: at least one.
+            sources: where each came from (a file's name), for the user's eyes.
+
+        Raises:
+            FingerprintMismatchError: they are of another embedder than the gallery's.
+            GalleryError: the file could not be written.
+            InputError: the name is not usable, or there is nothing to add.
+        """
+        _check_name(name)
+        if not embeddings or len(embeddings) != len(sources):
+            raise InputError(
+                "an enrolment needs one source for each of its embeddings",
+                received=f"{len(embeddings)} embeddings, {len(sources)} sources",
+                expected="the same number, at least 1",
+            )
+        added = datetime.now(timezone.utc).isoformat(timespec="seconds")
+        with self._transaction() as connection:
+            for embedding in embeddings:
+                self._admit(connection, embedding)
+            connection.execute("INSERT OR IGNORE INTO identities (name) VALUES (?)", (name,))
+            row = connection.execute("SELECT id FROM identities WHERE name = ?", (name,)).fetchone()
+            connection.executemany(
+                "INSERT INTO embeddings (identity_id, vector, norm, source, added) "
+                "VALUES (?, ?, ?, ?, ?)",
+                [
+                    (row[0], _blob(e.vector), float(e.norm), source, added)
+                    for e, source in zip(embeddings, sources, strict=True)
+                ],
+            )
+
+    def delete(self, name: str) -> None:
+        """Remove an identity and its embeddings.
+
+        Raises:
+            GalleryError: there is none of that name.
+        """
+        with self._transaction() as connection:
+            if not connection.execute("DELETE FROM identities WHERE name = ?", (name,)).rowcount:
+                raise GalleryError(f"{self.path} holds nobody of that name", received=repr(name))
+
+    def identities(self) -> list[Identity]:
+        """List the identities by name."""
+        with translated(self.path):
+            rows = self._connection.execute(
+                "SELECT name, COUNT(embeddings.id) FROM identities "
+                "LEFT JOIN embeddings ON identity_id = identities.id "
+                "GROUP BY identities.id ORDER BY name"
+            ).fetchall()
+        return [Identity(name, count) for name, count in rows]
+
+    def sources(self, name: str) -> list[str]:
+        """List where an identity's embeddings came from."""
+        with translated(self.path):
+            rows = self._connection.execute(
+                "SELECT source FROM embeddings JOIN identities ON identities.id = identity_id "
+                "WHERE name = ? ORDER BY embeddings.id",
+                (name,),
+            ).fetchall()
+        return [row[0] for row in rows]
+
+    @property
+    def fingerprint(self) -> str | None:
+        """Fingerprint of the embedder that filled the gallery; None while it is empty."""
+        return self._meta("fingerprint")
+
+    def search(
+        self, embeddings: Sequence[Embedding], *, threshold: float, top_k: int = 1
+    ) -> list[list[Match]]:
+        """Find the nearest identities of each embedding, best first.
+
+        An identity's score is the cosine with its nearest embedding.
+
+        Args:
+            embeddings: the faces to look for.
+            threshold: cosine from which an identity counts as known, -1 to 1.
+            top_k: how many identities at most, 1 or more.
+
+        Raises:
+            FingerprintMismatchError: they are of another embedder than the gallery's.
+            InputError: threshold or top_k is out of range.
+        """
+        if not -1 <= threshold <= 1 or top_k < 1:
+            raise InputError(
+                "search limits are out of range",
+                received=f"threshold {threshold}, top_k {top_k}",
+                expected="threshold -1 to 1, top_k 1 or more",
+            )
+        for embedding in embeddings:
+            self._check_space(embedding)
+        if not embeddings:
+            return []
+        queries = np.stack([embedding.vector for embedding in embeddings])
+        return search_index(self._current_index(), queries, threshold, top_k)
+
+    def _meta(self, key: str) -> str | None:
+        with translated(self.path):
+            row = self._connection.execute(
+                "SELECT value FROM meta WHERE key = ?", (key,)
+            ).fetchone()
+        return None if row is None else str(row[0])
+
+    def _check_space(self, embedding: Embedding) -> None:
+        known = self._meta("fingerprint")
+        if known is None:
+            return
+        stub = self._meta("is_stub") == "1"
+        dim = int(self._meta("dim") or 0)
+        same = embedding.fingerprint == known and embedding.is_stub == stub
+        if not same or embedding.vector.shape != (dim,):
+            raise FingerprintMismatchError(
+                f"gallery {self.path} was filled by another embedder",
+                received=_space(embedding.fingerprint, embedding.vector.size, embedding.is_stub),
+                expected=_space(known, dim, stub),
+                fix="use the embedder that filled it, or enroll into a new gallery",
+            )
+
+    def _admit(self, connection: sqlite3.Connection, embedding: Embedding) -> None:
+        vector = embedding.vector
+        length = float(np.linalg.norm(vector.astype(np.float64)))
+        if vector.ndim != 1 or not abs(length - 1) < 1e-3:
+            raise InputError(
+                "an embedding is not a unit vector",
+                received=f"shape {vector.shape}, length {length:.4f}",
+                expected="(D,) of length 1",
+            )
+        self._check_space(embedding)
+        connection.executemany(
+            "INSERT OR IGNORE INTO meta VALUES (?, ?)",
+            [
+                ("fingerprint", embedding.fingerprint),
+                ("dim", str(vector.size)),
+                ("is_stub", str(int(embedding.is_stub))),
+            ],
+        )
+
+    def _current_index(self) -> Index:
+        with translated(self.path):
+            # Both see changes of other processes too, so a long-lived reader stays current.
+            version = self._connection.execute("PRAGMA data_version").fetchone()[0]
+            if self._index is None or self._index.version != version:
+                self._index = self._read_index(version)
+        return self._index
+
+    def _read_index(self, version: int) -> Index:
+        rows = self._connection.execute(
+            "SELECT name, vector FROM embeddings JOIN identities ON identities.id = identity_id "
+            "ORDER BY identity_id, embeddings.id"
+        ).fetchall()
+        dim = int(self._meta("dim") or 0)
+        if any(len(blob) != 4 * dim for _, blob in rows):
+            raise GalleryError(
+                f"gallery {self.path} holds a vector of another length",
+                expected=f"{dim} numbers",
+                fix="restore it from a copy; the file was changed by something else",
+            )
+        return build_index(version, dim, rows)
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        with translated(self.path):
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._connection
+            except BaseException:
+                self._connection.execute("ROLLBACK")
+                raise
+            self._connection.execute("COMMIT")
+        self._index = None
+
+
+def _check_name(name: str) -> None:
+    if not name.strip() or len(name) > MAX_NAME or "\0" in name or name == UNKNOWN:
+        raise InputError(
+            "the name of an identity is not usable",
+            received=repr(name[:40]),
+            expected=f"1 to {MAX_NAME} characters, not blank, not 'unknown'",
+        )
+
+
+def _blob(vector: NDArray[np.float32]) -> bytes:
+    return np.ascontiguousarray(vector, dtype="<f4").tobytes()
+
+
+def _space(fingerprint: str, dim: int, is_stub: bool) -> str:
+    return f"{'stub' if is_stub else 'embedder'} {fingerprint[:12]} of {dim} numbers"
