@@ -227,10 +227,11 @@ def safe_path(folder: Path, name: str) -> Path:
         BundleIntegrityError: the path is absolute, has `..`, or a link leads out of the folder.
     """
     relative = PurePosixPath(name)
-    path = folder / relative
-    inside = path.resolve().is_relative_to(folder.resolve())
     plain = name and not relative.is_absolute() and ".." not in relative.parts
-    if not plain or "\\" in name or "\0" in name or not inside:
+    inside = plain and "\\" not in name and "\0" not in name
+    path = folder / relative
+    # Resolved last: a link inside the bundle may lead out of it.
+    if not inside or not path.resolve().is_relative_to(folder.resolve()):
         raise BundleIntegrityError(
             f"a path in the manifest of {folder} leaves the bundle",
             received=repr(name),
