@@ -1,0 +1,82 @@
+"""Open a detector from a bundle, or from a lone ONNX file that carries its spec."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from faceport.bundle import Bundle
+from faceport.errors import InputError, SpecError
+from faceport.runtime.detectors.detector import FaceDetector
+from faceport.runtime.detectors.limits import limits_of
+from faceport.runtime.detectors.registry import make_decoder
+from faceport.runtime.sessions import SessionOptions, open_session
+from faceport.runtime.sessions.base import Session
+from faceport.spec import DetectorSpec, ModelSpec
+
+
+def open_detector(
+    source: str | Path,
+    options: SessionOptions | None = None,
+    *,
+    score_threshold: float | None = None,
+    nms_threshold: float | None = None,
+    max_faces: int | None = None,
+    min_size: float | None = None,
+) -> FaceDetector:
+    """Open a detector.
+
+    Args:
+        source: a bundle's folder (its hashes are checked), or a lone ONNX file with its spec.
+        options: providers and threads.
+        score_threshold: overrules the spec's, 0 to 1.
+        nms_threshold: overrules the spec's, 0 to 1.
+        max_faces: overrules the spec's; 0 is no limit.
+        min_size: overrules the spec's; shortest side of a face, pixels of the picture.
+
+    Raises:
+        InputError: the model is no detector, or a limit is out of range.
+        BundleError: the bundle is damaged.
+        SpecError: a lone file carries no spec.
+        SessionError: the file did not load.
+    """
+    session, spec = _opened(Path(source), options)
+    try:
+        detector = _detector_spec(spec, source)
+        limits = limits_of(
+            detector,
+            score_threshold=score_threshold,
+            nms_threshold=nms_threshold,
+            max_faces=max_faces,
+            min_size=min_size,
+        )
+        return FaceDetector(session, spec, make_decoder(detector), limits)
+    except BaseException:
+        session.close()
+        raise
+
+
+def _opened(source: Path, options: SessionOptions | None) -> tuple[Session, ModelSpec]:
+    if source.is_dir() or not source.exists():
+        bundle = Bundle.open(source)
+        path = bundle.checked_file(bundle.artefact("onnx").file)
+        return open_session(path, "onnxruntime", options), bundle.spec
+    session = open_session(source, "onnxruntime", options)
+    if session.spec is None:
+        session.close()
+        raise SpecError(
+            f"{source} does not say how its input is made",
+            expected="a bundle, or an ONNX file out of one",
+            fix="make a bundle of it with `faceport import-onnx`",
+        )
+    return session, session.spec
+
+
+def _detector_spec(spec: ModelSpec, source: str | Path) -> DetectorSpec:
+    if spec.detector is None:
+        raise InputError(
+            f"{source} is no detector",
+            received=f"task {spec.task} ({spec.family})",
+            expected="task detector (scrfd, yunet, yolov8-face)",
+            fix="pass it as the embedder, or give a detector's bundle",
+        )
+    return spec.detector
