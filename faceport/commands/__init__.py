@@ -1,1 +1,102 @@
-"""commands."""
+"""The command line: `faceport COMMAND …`, one module a command.
+
+Exit codes: 0 fine, 1 a FaceportError (one line on stderr), 2 usage, 3 a bug (traceback),
+130 interrupted.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+
+import click
+
+from faceport.errors import FaceportError
+from faceport.version import __version__
+
+COMMANDS = {
+    "export": "faceport.commands.export",
+    "import-onnx": "faceport.commands.import_onnx",
+    "inspect": "faceport.commands.inspect",
+    "verify": "faceport.commands.verify",
+    "detect": "faceport.commands.detect",
+    "embed": "faceport.commands.embed",
+    "compare": "faceport.commands.compare",
+    "enroll": "faceport.commands.enroll",
+    "identify": "faceport.commands.identify",
+}
+"""Command name to the module that has it as `command`, in the order of a user's work."""
+
+
+class _LazyGroup(click.Group):
+    """Imports a command's module when the command is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(COMMANDS[cmd_name]).command
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args[0] not in COMMANDS and not args[0].startswith("-"):
+            raise click.UsageError(
+                f"No such command {args[0]!r}; there are: {', '.join(COMMANDS)}.", ctx
+            )
+        return super().resolve_command(ctx, args)
+
+
+@click.group(
+    cls=_LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Run `faceport COMMAND --help` for a command's options and examples.",
+)
+@click.version_option(__version__, prog_name="faceport")
+def cli() -> None:
+    """Face model checkpoints in, proven edge artefacts out, faces matched.
+
+    \b
+    Examples:
+      faceport export --checkpoint mobilefacenet.pth --output mbf.bundle
+      faceport import-onnx scrfd.onnx --family scrfd --output det.bundle
+      faceport identify --detector det.bundle --embedder mbf.bundle --gallery g.db photo.jpg
+    """
+
+
+def main() -> None:
+    """Run the command line and leave with its exit code."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(args: Sequence[str]) -> int:
+    """Run one command and return its exit code; never raises."""
+    try:
+        result = cli.main(args=list(args), prog_name="faceport", standalone_mode=False)
+        sys.stdout.flush()
+    except click.exceptions.Exit as stop:
+        return stop.exit_code
+    except click.ClickException as error:
+        error.show()
+        return 2
+    except FaceportError as error:
+        print(f"faceport: error: {error}", file=sys.stderr)  # noqa: T201
+        return 1
+    except (KeyboardInterrupt, click.Abort):
+        print("faceport: interrupted", file=sys.stderr)  # noqa: T201
+        return 130
+    except BrokenPipeError:
+        # The reader (`| head`) has had enough. Python would complain when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception:
+        traceback.print_exc()
+        print("faceport: this is a bug; please report the lines above", file=sys.stderr)  # noqa: T201
+        return 3
+    return result if isinstance(result, int) else 0

@@ -1,0 +1,54 @@
+# demo, test, lint, bench: each sets up its own virtual environment first.
+#
+#   make demo [CHECKPOINT=file] [DETECTOR=file.onnx|bundle] [FAMILY=scrfd] [PHOTO=file]
+#   make test [ARGS='-k gallery']
+#   make lint
+#   make bench
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN = $(VENV)/bin
+ARGS ?=
+CHECKPOINT ?=
+DETECTOR ?=
+FAMILY ?= scrfd
+PHOTO ?=
+OUTPUT ?= out
+
+INSTALL = $(BIN)/python -m pip install --disable-pip-version-check -q -c constraints.txt
+PACKAGE = setup.cfg pyproject.toml constraints.txt
+
+.PHONY: demo test lint bench clean
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/demo.stamp: $(PACKAGE) | $(BIN)/python
+	@echo "installing faceport with its export tools into $(VENV) (once, some minutes) ..."
+	$(INSTALL) -e '.[cpu,export,demo]'
+	@touch $@
+
+$(VENV)/dev.stamp: $(PACKAGE) | $(BIN)/python
+	@echo "installing faceport with its development tools into $(VENV) (once, some minutes) ..."
+	$(INSTALL) -e '.[dev]'
+	@touch $@ $(VENV)/demo.stamp
+
+demo: $(VENV)/demo.stamp
+	@$(BIN)/python examples/demo.py --output '$(OUTPUT)/demo' --family '$(FAMILY)' \
+	  $(if $(CHECKPOINT),--checkpoint '$(CHECKPOINT)') \
+	  $(if $(DETECTOR),--detector '$(DETECTOR)') \
+	  $(if $(PHOTO),--photo '$(PHOTO)')
+
+test: $(VENV)/dev.stamp
+	$(BIN)/python -m pytest -n auto --dist loadgroup $(ARGS)
+
+lint: $(VENV)/dev.stamp
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(VENV)/dev.stamp
+	$(BIN)/python -m faceport.benchmarks $(ARGS)
+
+clean:
+	rm -rf $(VENV) $(OUTPUT) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

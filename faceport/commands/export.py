@@ -1,0 +1,130 @@
+"""`faceport export`: a checkpoint becomes a bundle, with the proof that it computes the same."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from faceport.codec import encode
+from faceport.commands.options import json_option, names_of, three_numbers
+from faceport.commands.output import Step, print_json, steps, warn
+from faceport.commands.picked import picked
+
+if TYPE_CHECKING:
+    from faceport.bundle import Bundle
+
+FORMATS = ("onnx", "torchscript", "pt2")
+
+
+@click.command("export")
+@click.option(
+    "--checkpoint",
+    required=True,
+    metavar="FILE|URL",
+    help="Checkpoint file, http(s) URL, or hf://owner/repo/file.",
+)
+@click.option("--output", required=True, type=click.Path(path_type=Path), help="Bundle to write.")
+@click.option(
+    "--formats",
+    callback=names_of(*FORMATS),
+    metavar="NAME[,NAME…]",
+    default="onnx,torchscript",
+    show_default=True,
+    help=f"Artefacts to make: {', '.join(FORMATS)}.",
+)
+@click.option("--family", help="Overrule the family found from the weights.")
+@click.option("--arch", help="Overrule the architecture found from the weights.")
+@click.option("--head", help="Another head of the network, e.g. `features` of a landmark model.")
+@click.option(
+    "--normalize/--no-normalize",
+    default=True,
+    show_default=True,
+    help="Put the L2 norm into the graph.",
+)
+@click.option(
+    "--fuse-preprocess",
+    is_flag=True,
+    help="Put mean, std, channel order and layout into the graph: its input is RGB uint8 NHWC.",
+)
+@click.option(
+    "--color-order",
+    type=click.Choice(["rgb", "bgr"]),
+    help="Overrule the colour order that the layout implies.",
+)
+@click.option(
+    "--mean",
+    callback=three_numbers,
+    metavar="N[,N,N]",
+    help="Overrule the mean, in 0-255 pixel units.",
+)
+@click.option(
+    "--std",
+    callback=three_numbers,
+    metavar="N[,N,N]",
+    help="Overrule the standard deviation, in 0-255 pixel units.",
+)
+@click.option("--opset", type=click.IntRange(17), help="ONNX opset to ask for.")
+@click.option("--simplify/--no-simplify", default=True, help="Simplify the ONNX graph.")
+@click.option(
+    "--parity-images",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Measure parity on the photographs of this folder instead of synthetic pictures.",
+)
+@click.option("--sha256", help="Refuse the checkpoint unless its file has this hash.")
+@click.option(
+    "--trust-checkpoint",
+    is_flag=True,
+    help="Read a pickle that runs code of its own. Only for files whose origin you trust.",
+)
+@json_option
+def command(**choices: Any) -> None:
+    """Turn a checkpoint into a bundle.
+
+    The architecture is found from the weights. Every artefact is run on the same pictures as the
+    checkpoint; past the tolerance the command fails and leaves nothing behind.
+
+    \b
+    Examples:
+      faceport export --checkpoint mobilefacenet.pth --output mbf.bundle
+      faceport export --checkpoint adaface_ir50.ckpt --formats onnx,pt2 --output ada.bundle
+      faceport export --checkpoint m.pth --color-order bgr --mean 127 --std 128 --output m.bundle
+      faceport export --checkpoint hf://owner/repo/model.safetensors --output m.bundle
+    """
+    as_json = choices["as_json"]
+    with steps(quiet=as_json) as step:
+        bundle = _export(choices, step)
+    _report(bundle, as_json)
+
+
+def _export(choices: dict[str, Any], step: Step) -> Bundle:
+    from faceport.converters import ConvertOptions, convert
+    from faceport.exporters import ExportOptions, export_bundle
+
+    step(f"reading {choices['checkpoint']}")
+    conversion = convert(
+        choices["checkpoint"],
+        picked(ConvertOptions, choices),
+        progress=partial(_show_download, step),
+    )
+    step(f"found {conversion.spec.family} {conversion.spec.arch}")
+    options = picked(ExportOptions, choices)
+    return export_bundle(conversion, choices["output"], options, on_step=step)
+
+
+def _show_download(step: Step, done: int, total: int | None) -> None:
+    of = f" of {total / 1e6:.1f}" if total else ""
+    step(f"downloading {done / 1e6:.1f}{of} MB")
+
+
+def _report(bundle: Bundle, as_json: bool) -> None:
+    from faceport.commands.report import print_artefacts
+
+    for message in bundle.spec.warnings:
+        warn(message)
+    if as_json:
+        print_json({"bundle": str(bundle.path), "manifest": encode(bundle.manifest)})
+    else:
+        print_artefacts(bundle)

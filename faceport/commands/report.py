@@ -1,0 +1,114 @@
+"""A bundle, printed: what it is, how it wants its pictures, what it holds."""
+
+from __future__ import annotations
+
+from faceport.bundle import Artefact, Bundle, Parity
+from faceport.commands.output import print_table, size_text
+from faceport.spec import ModelSpec, PreprocessSpec
+
+
+def print_artefacts(bundle: Bundle) -> None:
+    """Print the artefacts: format, precision, size, opset, parity."""
+    rows = [
+        (
+            artefact.file.path,
+            artefact.format,
+            artefact.precision,
+            size_text(artefact.file.size_bytes),
+            artefact.opset or "",
+            parity_text(artefact.parity),
+        )
+        for artefact in bundle.manifest.artefacts
+    ]
+    title = f"{bundle.path}: {bundle.spec.family} {bundle.spec.arch}"
+    columns = ("artefact", "format", "precision", "size", "opset", "parity")
+    print_table(title, columns, rows)
+
+
+def print_bundle(bundle: Bundle) -> None:
+    """Print all that a user asks of a bundle."""
+    print_table(str(bundle.path), ("", ""), list(_facts(bundle)))
+    print_artefacts(bundle)
+    for artefact in bundle.manifest.artefacts:
+        _print_notes(artefact)
+
+
+def parity_text(figures: tuple[Parity, ...]) -> str:
+    """Return parity as `batch 1: max |Δ| 1e-07, cosine 1.0000000`, one line a batch."""
+    return "\n".join(
+        f"batch {p.batch}: max |Δ| {p.max_abs_diff:.1e}, min cosine {p.min_cosine:.7f}"
+        for p in figures
+    )
+
+
+def preprocess_text(spec: PreprocessSpec) -> str:
+    """Return the preprocessing in one line."""
+    size = f"{spec.height} high × {spec.width} wide"
+    mean, std = (", ".join(f"{v:g}" for v in values) for values in (spec.mean, spec.std))
+    parts = [size, spec.color_order, spec.layout, spec.dtype]
+    parts.append(f"(pixel - [{mean}]) / [{std}]")
+    parts.append(_geometry_text(spec))
+    return "; ".join(parts)
+
+
+def _geometry_text(spec: PreprocessSpec) -> str:
+    if spec.geometry == "align":
+        return f"aligned by 5 landmarks to {spec.alignment_template}, {spec.resample}"
+    if spec.geometry == "crop":
+        return f"box crop with {spec.box_padding:.0%} padding, {spec.resample}"
+    size = f"any multiple of {spec.size_multiple}" if spec.dynamic_size else "fixed size"
+    return f"letterbox ({spec.pad_anchor}, pad {spec.pad_value}, {size}), {spec.resample}"
+
+
+def _facts(bundle: Bundle) -> list[tuple[str, object]]:
+    spec, manifest = bundle.spec, bundle.manifest
+    facts: list[tuple[str, object]] = [
+        ("task", spec.task),
+        ("model", f"{spec.family} {spec.arch}"),
+        ("input", _tensors(spec, "inputs")),
+        ("outputs", _tensors(spec, "outputs")),
+        ("preprocessing", preprocess_text(spec.preprocess)),
+    ]
+    if spec.fused is not None:
+        facts.append(("in the graph", preprocess_text(spec.fused)))
+    if spec.embedding_dim is not None:
+        length = "unit length" if spec.normalized else "not normalised in the graph"
+        facts.append(("embedding", f"{spec.embedding_dim} numbers, {length}"))
+    if spec.detector is not None:
+        facts.append(("decoder", _decoder_text(spec)))
+    facts += [
+        ("batch", "dynamic" if spec.max_batch is None else f"at most {spec.max_batch}"),
+        ("fingerprint", manifest.fingerprint),
+        ("source", f"{spec.source.file} (sha256 {spec.source.sha256[:16]}…)"),
+        ("origin", spec.source.origin or "not known"),
+        ("licence", spec.source.license or "not known: ask whoever published the weights"),
+        ("made", f"{manifest.created} by faceport {manifest.faceport_version}"),
+    ]
+    if spec.dropped_keys:
+        facts.append(("dropped", ", ".join(spec.dropped_keys)))
+    facts += [("warning", text) for text in spec.warnings]
+    return facts
+
+
+def _tensors(spec: ModelSpec, side: str) -> str:
+    tensors = getattr(spec, side)
+    return "\n".join(f"{t.name} {t.dtype} ({', '.join(map(str, t.shape))})" for t in tensors)
+
+
+def _decoder_text(spec: ModelSpec) -> str:
+    detector = spec.detector
+    if detector is None:
+        return ""
+    marks = "5 landmarks" if detector.keypoints else "no landmarks"
+    return (
+        f"{detector.decoder}, {marks}, score ≥ {detector.score_threshold:g}, "
+        f"NMS IoU {detector.nms_threshold:g}"
+    )
+
+
+def _print_notes(artefact: Artefact) -> None:
+    tools = [f"{name} {version}" for name, version in sorted(artefact.tools.items())]
+    lines = [("made with", ", ".join(tools))] if tools else []
+    lines += [("note", text) for text in artefact.notes]
+    if lines:
+        print_table(artefact.file.path, ("", ""), lines)
