@@ -16,7 +16,7 @@ from faceport.spec import METADATA_KEY
 
 
 def open_session(path: Path, options: SessionOptions) -> TorchSession:
-    """Load a `.pt2` file; see `Session`."""
+    """Load a `.pt2` file; see `Session`. `threads` holds for the whole process."""
     torch = import_torch()
     device = pick_device(options)
     extra = {METADATA_KEY: ""}

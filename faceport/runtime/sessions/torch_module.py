@@ -26,13 +26,17 @@ def import_torch() -> Any:
 
 
 def pick_device(options: SessionOptions) -> str:
-    """Return the first provider listed that torch has: `cpu` or `cuda`.
+    """Return the first provider listed that torch has (`cpu`, `cuda`), and set the threads.
 
     Raises:
         ProviderUnavailableError: it has none of them.
     """
+    torch = import_torch()
+    if options.threads is not None:
+        # Torch has one setting for the whole process.
+        torch.set_num_threads(options.threads)
     for name in options.providers:
-        if name == "cpu" or (name == "cuda" and import_torch().cuda.is_available()):
+        if name == "cpu" or (name == "cuda" and torch.cuda.is_available()):
             return name
     raise ProviderUnavailableError(
         "torch does not have the provider here",

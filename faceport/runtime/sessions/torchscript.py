@@ -17,7 +17,7 @@ from faceport.spec import METADATA_KEY
 
 
 def open_session(path: Path, options: SessionOptions) -> TorchSession:
-    """Load a TorchScript file; see `Session`. `threads` is torch's own, process-wide setting."""
+    """Load a TorchScript file; see `Session`. `threads` holds for the whole process."""
     torch = import_torch()
     device = pick_device(options)
     extra = {METADATA_KEY: ""}
