@@ -29,7 +29,9 @@ from faceport.spec import SCHEMA_VERSION, ModelSpec
 MANIFEST = "manifest.json"
 PROOF = "proof.npz"
 PROOF_INPUT = "input"
-"""Key of the input tensor in `proof.npz`; the outputs are under `output.NAME`."""
+"""Key of the input tensor in `proof.npz`."""
+PROOF_OUTPUT = "output."
+"""What stands before an output's name in its key in `proof.npz`."""
 
 Arrays = Mapping[str, NDArray[np.generic]]
 
