@@ -10,7 +10,7 @@ import click
 
 from faceport.commands.output import warn
 from faceport.errors import InputError
-from faceport.runtime.types import Detection, Embedding
+from faceport.runtime.types import Detection, Embedding, Face
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif"}
 
@@ -49,6 +49,16 @@ def finish(failed: Sequence[str], total: int) -> None:
     if failed:
         click.echo(f"faceport: error: {len(failed)} of {total} pictures failed", err=True)
         raise click.exceptions.Exit(1)
+
+
+def largest_face(faces: Sequence[Face]) -> Face:
+    """Return the face with the largest box; there is at least one."""
+
+    def area(face: Face) -> float:
+        x1, y1, x2, y2 = face.detection.bbox.tolist()
+        return float((x2 - x1) * (y2 - y1))
+
+    return max(faces, key=area)
 
 
 def detection_json(detection: Detection) -> dict[str, Any]:

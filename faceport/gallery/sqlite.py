@@ -20,7 +20,7 @@ from faceport.errors import FingerprintMismatchError, GalleryError, InputError
 from faceport.gallery.index import Index, build_index, search_index
 from faceport.gallery.schema import connect, translated
 from faceport.gallery.types import UNKNOWN, Identity, Match
-from faceport.runtime.types import Embedding
+from faceport.runtime.types import Embedder, Embedding
 
 MAX_NAME = 200
 
@@ -57,13 +57,18 @@ class Gallery:
         """Close the file."""
         self._connection.close()
 
-    def enroll(self, name: str, embeddings: Sequence[Embedding], sources: Sequence[str]) -> None:
+    def enroll(self, name: str, embeddings: Sequence[Embedding], sources: Sequence[str]) -> int:
         """Add embeddings to the identity `name`, making it where it is new; all or none.
+
+        A vector that the identity has already is not added again.
 
         Args:
             name: 1 to 200 characters, not blank; `unknown` is kept for faces that match nobody.
             embeddings: at least one.
             sources: where each came from (a file's name), for the user's eyes.
+
+        Returns:
+            How many were added.
 
         Raises:
             FingerprintMismatchError: they are of another embedder than the gallery's.
@@ -77,20 +82,10 @@ class Gallery:
                 received=f"{len(embeddings)} embeddings, {len(sources)} sources",
                 expected="the same number, at least 1",
             )
-        added = datetime.now(timezone.utc).isoformat(timespec="seconds")
         with self._transaction() as connection:
             for embedding in embeddings:
                 self._admit(connection, embedding)
-            connection.execute("INSERT OR IGNORE INTO identities (name) VALUES (?)", (name,))
-            row = connection.execute("SELECT id FROM identities WHERE name = ?", (name,)).fetchone()
-            connection.executemany(
-                "INSERT INTO embeddings (identity_id, vector, norm, source, added) "
-                "VALUES (?, ?, ?, ?, ?)",
-                [
-                    (row[0], _blob(e.vector), float(e.norm), source, added)
-                    for e, source in zip(embeddings, sources, strict=True)
-                ],
-            )
+            return _insert(connection, name, embeddings, sources)
 
     def delete(self, name: str) -> None:
         """Remove an identity and its embeddings.
@@ -150,11 +145,19 @@ class Gallery:
                 expected="threshold -1 to 1, top_k 1 or more",
             )
         for embedding in embeddings:
-            self._check_space(embedding)
+            self._check_space(embedding.fingerprint, embedding.vector.size, embedding.is_stub)
         if not embeddings:
             return []
         queries = np.stack([embedding.vector for embedding in embeddings])
         return search_index(self._current_index(), queries, threshold, top_k)
+
+    def check_embedder(self, embedder: Embedder) -> None:
+        """Refuse an embedder of another space before its vectors are made.
+
+        Raises:
+            FingerprintMismatchError: it is not the one that filled the gallery.
+        """
+        self._check_space(embedder.fingerprint, embedder.dim, embedder.is_stub)
 
     def _meta(self, key: str) -> str | None:
         with translated(self.path):
@@ -163,18 +166,16 @@ class Gallery:
             ).fetchone()
         return None if row is None else str(row[0])
 
-    def _check_space(self, embedding: Embedding) -> None:
+    def _check_space(self, fingerprint: str, dim: int, is_stub: bool) -> None:
         known = self._meta("fingerprint")
         if known is None:
             return
-        stub = self._meta("is_stub") == "1"
-        dim = int(self._meta("dim") or 0)
-        same = embedding.fingerprint == known and embedding.is_stub == stub
-        if not same or embedding.vector.shape != (dim,):
+        space = (known, int(self._meta("dim") or 0), self._meta("is_stub") == "1")
+        if (fingerprint, dim, is_stub) != space:
             raise FingerprintMismatchError(
                 f"gallery {self.path} was filled by another embedder",
-                received=_space(embedding.fingerprint, embedding.vector.size, embedding.is_stub),
-                expected=_space(known, dim, stub),
+                received=_space(fingerprint, dim, is_stub),
+                expected=_space(*space),
                 fix="use the embedder that filled it, or enroll into a new gallery",
             )
 
@@ -187,7 +188,7 @@ class Gallery:
                 received=f"shape {vector.shape}, length {length:.4f}",
                 expected="(D,) of length 1",
             )
-        self._check_space(embedding)
+        self._check_space(embedding.fingerprint, vector.size, embedding.is_stub)
         connection.executemany(
             "INSERT OR IGNORE INTO meta VALUES (?, ?)",
             [
@@ -239,6 +240,34 @@ def _check_name(name: str) -> None:
             received=repr(name[:40]),
             expected=f"1 to {MAX_NAME} characters, not blank, not 'unknown'",
         )
+
+
+def _insert(
+    connection: sqlite3.Connection,
+    name: str,
+    embeddings: Sequence[Embedding],
+    sources: Sequence[str],
+) -> int:
+    added = datetime.now(timezone.utc).isoformat(timespec="seconds")
+    connection.execute("INSERT OR IGNORE INTO identities (name) VALUES (?)", (name,))
+    ((owner,),) = connection.execute("SELECT id FROM identities WHERE name = ?", (name,))
+    before = connection.total_changes
+    connection.executemany(
+        "INSERT INTO embeddings (identity_id, vector, norm, source, added) "
+        "SELECT :owner, :vector, :norm, :source, :added WHERE NOT EXISTS "
+        "(SELECT 1 FROM embeddings WHERE identity_id = :owner AND vector = :vector)",
+        [
+            {
+                "owner": owner,
+                "vector": _blob(embedding.vector),
+                "norm": float(embedding.norm),
+                "source": source,
+                "added": added,
+            }
+            for embedding, source in zip(embeddings, sources, strict=True)
+        ],
+    )
+    return connection.total_changes - before
 
 
 def _blob(vector: NDArray[np.float32]) -> bytes:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from faceport.errors import FingerprintMismatchError, GalleryError, InputError
 from faceport.gallery import Gallery
+from faceport.runtime.stub import StubEmbedder
 from faceport.runtime.types import Embedding
 
 DIM = 16
@@ -132,6 +133,20 @@ def test_a_second_reader_sees_the_change(gallery: Gallery) -> None:
         assert other.search([embedding(1)], threshold=0.9)[0][0].name == "ann"
         gallery.enroll("bob", [embedding(1)], ["b"])
         assert other.search([embedding(1)], threshold=0.9)[0][0].name == "bob"
+
+
+def test_what_is_there_already_is_not_added_again(gallery: Gallery) -> None:
+    assert gallery.enroll("ann", [embedding(0)], ["a"]) == 1
+    assert gallery.enroll("ann", [embedding(0), embedding(1)], ["a", "b"]) == 1
+    assert gallery.enroll("bob", [embedding(0)], ["a"]) == 1
+    assert [i.embeddings for i in gallery.identities()] == [2, 1]
+
+
+def test_an_embedder_is_refused_before_it_works(gallery: Gallery) -> None:
+    gallery.check_embedder(StubEmbedder())
+    gallery.enroll("ann", [embedding(0)], ["a"])
+    with pytest.raises(FingerprintMismatchError, match="stub"):
+        gallery.check_embedder(StubEmbedder())
 
 
 def test_delete(gallery: Gallery) -> None:

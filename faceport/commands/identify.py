@@ -1,0 +1,131 @@
+"""`faceport identify`: who is in a photograph? (1:N)"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from faceport.commands.models import load_pipeline, models_json
+from faceport.commands.options import (
+    detection_options,
+    detector_option,
+    embedder_option,
+    flip_option,
+    gallery_option,
+    images_argument,
+    json_option,
+    save_image_option,
+    session_options,
+    threshold_option,
+)
+from faceport.commands.output import print_json, print_table
+from faceport.commands.photos import box_text, detection_json, expand, finish
+
+if TYPE_CHECKING:
+    from faceport.gallery import Match
+    from faceport.runtime.types import Face
+
+
+@click.command("identify")
+@images_argument
+@detector_option
+@embedder_option
+@gallery_option
+@threshold_option
+@click.option(
+    "--top-k", type=click.IntRange(1), default=1, show_default=True, help="Candidates to list."
+)
+@save_image_option
+@flip_option
+@detection_options
+@session_options
+@json_option
+def command(
+    *,
+    images: tuple[Path, ...],
+    gallery: Path,
+    threshold: float,
+    top_k: int,
+    save_image: Path | None,
+    flip: bool,
+    as_json: bool,
+    **choices: Any,
+) -> None:
+    """Name the faces of photographs by a gallery; `unknown` where nobody reaches the threshold.
+
+    \b
+    Examples:
+      faceport identify --detector det.bundle --embedder mbf.bundle --gallery g.db photo.jpg
+      faceport identify --detector det.bundle --embedder mbf.bundle --gallery g.db photo.jpg \\
+        --save-image named.jpg --json
+    """
+    from faceport.gallery import Gallery
+
+    photos = expand(images)
+    if save_image is not None and len(photos) != 1:
+        raise click.UsageError("--save-image is for one picture")
+    failed: list[str] = []
+    records: list[dict[str, Any]] = []
+    rows: list[tuple[object, ...]] = []
+    with Gallery(gallery, create=False) as people, load_pipeline(choices) as pipeline:
+        for path, result in zip(photos, pipeline.process_each(photos, flip=flip), strict=True):
+            if result.error is not None:
+                failed.append(str(result.error))
+            matches = people.search(
+                [face.embedding for face in result.faces], threshold=threshold, top_k=top_k
+            )
+            found = list(zip(result.faces, matches, strict=True))
+            error = str(result.error) if result.error else None
+            records.append(
+                {"image": str(path), "faces": [_json(*pair) for pair in found], "error": error}
+            )
+            rows += [_row(path, number, *pair) for number, pair in enumerate(found, 1)]
+            if save_image is not None and result.error is None:
+                _draw(path, found, save_image, choices["max_pixels"])
+        models = models_json(pipeline)
+    if as_json:
+        head = {**models, "gallery": str(gallery), "threshold": threshold}
+        print_json({**head, "images": records})
+    else:
+        title = f"{len(rows)} faces in {len(photos)} pictures, threshold {threshold:g}"
+        print_table(title, ("picture", "face", "name", "score", "box", "candidates"), rows)
+    finish(failed, len(photos))
+
+
+def name_of(matches: Sequence[Match]) -> str:
+    """Return the best match's name, or `unknown`."""
+    from faceport.gallery.types import UNKNOWN
+
+    return matches[0].name if matches and matches[0].known else UNKNOWN
+
+
+def _json(face: Face, matches: Sequence[Match]) -> dict[str, Any]:
+    return {
+        **detection_json(face.detection),
+        "name": name_of(matches),
+        "norm": face.embedding.norm,
+        "matches": [{"name": m.name, "score": m.score, "known": m.known} for m in matches],
+    }
+
+
+def _row(path: Path, number: int, face: Face, matches: Sequence[Match]) -> tuple[object, ...]:
+    score = f"{matches[0].score:.3f}" if matches else ""
+    others = ", ".join(f"{m.name} {m.score:.3f}" for m in matches)
+    return path, number, name_of(matches), score, box_text(face.detection), others
+
+
+def _draw(
+    path: Path, found: Sequence[tuple[Face, Sequence[Match]]], target: Path, max_pixels: int
+) -> None:
+    from faceport.images import load_image
+    from faceport.runtime.draw import draw_faces, save_image
+
+    labels = [
+        f"{name_of(matches)} {matches[0].score:.2f}" if matches else name_of(matches)
+        for _, matches in found
+    ]
+    image = load_image(path, max_pixels=max_pixels)
+    save_image(draw_faces(image, [face.detection for face, _ in found], labels), target)

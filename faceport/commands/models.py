@@ -1,0 +1,69 @@
+"""The pipeline that a command's options ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from faceport.commands.output import warn
+
+if TYPE_CHECKING:
+    from faceport.runtime.pipeline import Pipeline
+    from faceport.runtime.sessions import SessionOptions
+    from faceport.runtime.types import Detector
+
+STUB_WARNING = (
+    "the stub embedder makes vectors from pixels, not from faces: "
+    "for wiring and tests only, never for identities"
+)
+
+
+LIMITS = ("score_threshold", "nms_threshold", "max_faces", "min_size")
+
+
+def load_pipeline(choices: Mapping[str, Any]) -> Pipeline:
+    """Load the detector and embedder, and say on stderr if the embedder is the stub."""
+    from faceport.runtime.pipeline import Pipeline
+
+    pipeline = Pipeline.load(
+        choices["detector"],
+        choices["embedder"],
+        options=_session_options(choices),
+        backend=choices["backend"],
+        max_pixels=choices["max_pixels"],
+        **{name: choices[name] for name in LIMITS},
+    )
+    if pipeline.embedder.is_stub:
+        warn(STUB_WARNING)
+    return pipeline
+
+
+def load_detector(choices: Mapping[str, Any]) -> Detector:
+    """Load the detector alone."""
+    from faceport.runtime.detectors import open_detector
+    from faceport.runtime.stub import STUB, StubDetector
+
+    if choices["detector"] == STUB:
+        return StubDetector()
+    limits = {name: choices[name] for name in LIMITS}
+    return open_detector(choices["detector"], _session_options(choices), **limits)
+
+
+def _session_options(choices: Mapping[str, Any]) -> SessionOptions:
+    from faceport.runtime.sessions import SessionOptions
+
+    return SessionOptions(choices["providers"], choices["threads"])
+
+
+def models_json(pipeline: Pipeline) -> dict[str, Any]:
+    """Return what ran, as JSON values."""
+    embedder = pipeline.embedder
+    return {
+        "detector": {"provider": pipeline.detector.provider},
+        "embedder": {
+            "provider": embedder.provider,
+            "fingerprint": embedder.fingerprint,
+            "dim": embedder.dim,
+            "is_stub": embedder.is_stub,
+        },
+    }
