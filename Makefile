@@ -9,10 +9,12 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 ARGS ?=
-CHECKPOINT ?=
-DETECTOR ?=
 FAMILY ?= scrfd
-PHOTO ?=
+# Real files where a checkout has them beside it; without them the demo makes its own.
+ASSETS = ../shared/assets
+CHECKPOINT ?= $(wildcard $(ASSETS)/weights/mobilefacenet_flat_112x112_512d.pth)
+DETECTOR ?= $(wildcard $(ASSETS)/weights/scrfd_500m_kps.onnx)
+PHOTO ?= $(wildcard $(ASSETS)/images/groups/friends_6_faces.jpg)
 OUTPUT ?= out
 
 INSTALL = $(BIN)/python -m pip install --disable-pip-version-check -q -c constraints.txt
@@ -48,7 +50,8 @@ lint: $(VENV)/dev.stamp
 	$(BIN)/mypy
 
 bench: $(VENV)/dev.stamp
-	$(BIN)/python -m faceport.benchmarks $(ARGS)
+	$(BIN)/python -m faceport.benchmarks --checkpoint '$(CHECKPOINT)' --detector '$(DETECTOR)' \
+	  --family '$(FAMILY)' --photo '$(PHOTO)' $(ARGS)
 
 clean:
 	rm -rf $(VENV) $(OUTPUT) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
