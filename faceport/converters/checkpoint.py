@@ -1,0 +1,97 @@
+"""Read a checkpoint file: tensors only, unless the caller trusts it.
+
+A pickle can run any code while it is read. torch's `weights_only` reader and safetensors can't;
+a file that needs more is refused unless the caller says that it is trusted.
+"""
+
+from __future__ import annotations
+
+import pickle
+import re
+from pathlib import Path
+
+from faceport.converters.file_kind import Kind, kind_of
+from faceport.converters.lenient_pickle import lenient_pickle
+from faceport.errors import (
+    CheckpointReadError,
+    MissingDependencyError,
+    UntrustedCheckpointError,
+)
+
+WANTED = re.compile(r"GLOBAL (\S+)|got <class '([^']+)'>|unrecognized function (\S+)")
+"""Where torch's reader names what it refuses."""
+
+
+def read_checkpoint(path: Path, *, trust: bool) -> object:
+    """Return what a checkpoint file holds, with its tensors on the CPU.
+
+    Raises:
+        CheckpointReadError: the file is missing, empty, truncated or of another format.
+        UntrustedCheckpointError: it is a pickle that has to run code, and `trust` is False.
+        MissingDependencyError: torch or safetensors is not installed.
+    """
+    kind = kind_of(path)
+    if kind == "safetensors":
+        return _read_safetensors(path)
+    return _read_trusted(path) if trust else _read_weights(path, kind)
+
+
+def _read_safetensors(path: Path) -> object:
+    try:
+        from safetensors import SafetensorError
+        from safetensors.torch import load_file
+    except ModuleNotFoundError as error:
+        raise MissingDependencyError(error.name or "safetensors", "export") from error
+    try:
+        return load_file(path, device="cpu")
+    except (SafetensorError, OSError, ValueError, RuntimeError) as error:
+        raise _damaged(path, error) from error
+
+
+def _read_weights(path: Path, kind: Kind) -> object:
+    import torch
+
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        wanted = WANTED.search(str(error))
+        # A zip archive's checksums held, so what its pickle asks for is meant.
+        if wanted is None and kind != "zip":
+            raise _damaged(path, error) from error
+        names = [name for name in wanted.groups() if name] if wanted else []
+        raise _untrusted(path, names) from error
+    # A damaged file makes the reader fail in any way: index, struct, memory, decoding.
+    except Exception as error:
+        raise _damaged(path, error) from error
+
+
+def _read_trusted(path: Path) -> object:
+    import torch
+
+    try:
+        return torch.load(
+            path, map_location="cpu", weights_only=False, pickle_module=lenient_pickle()
+        )
+    # The file's own code runs here, so anything can come out of it.
+    except Exception as error:
+        raise _damaged(path, error) from error
+
+
+def _untrusted(path: Path, wanted: list[str]) -> UntrustedCheckpointError:
+    return UntrustedCheckpointError(
+        f"{path} is a pickle that runs code from the file when it is read",
+        received=f"a reference to {wanted[0]}" if wanted else "more than tensors",
+        expected="tensors, numbers, strings and containers only",
+        fix="if you trust where it is from, pass --trust-checkpoint (that code then runs with your "
+        "rights); better, ask for a safetensors file or a plain state dict",
+    )
+
+
+def _damaged(path: Path, error: Exception) -> CheckpointReadError:
+    reason = str(error).strip().splitlines()
+    return CheckpointReadError(
+        f"{path} is truncated or damaged",
+        received=reason[0][:200] if reason else type(error).__name__,
+        expected="a whole checkpoint",
+        fix="get the file again and compare its size or sha256",
+    )

@@ -1,0 +1,101 @@
+"""Fill a network with a checkpoint's weights: every key used, or named as a dropped head."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+from faceport.converters.conversion import Plan
+from faceport.converters.differences import COUNTER, differences, first_few, shapes_of
+from faceport.errors import CheckpointReadError, KeyMismatchError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import torch
+
+    from faceport.converters.state import NetworkState
+
+TRAINING_HEADS = (
+    *("head", "heads", "fc", "classifier", "logits", "prob", "product", "kernel", "partial_fc"),
+    *("arcface", "cosface", "adaface", "margin", "margin_fc", "metric", "metric_fc"),
+    *("loss", "loss_fn", "loss_func", "criterion"),
+)
+"""First parts of keys that belong to a training loss: classes, centres, margins."""
+
+
+def fill(plan: Plan, state: NetworkState) -> tuple[str, tuple[str, ...]]:
+    """Give the plan's network its weights, as float32.
+
+    Returns:
+        The hash of the weights used, and the keys that were dropped, by their names in the file.
+
+    Raises:
+        KeyMismatchError: a key is missing, of another shape, or has no place.
+        CheckpointReadError: a weight is no finite real number.
+    """
+    network = plan.network
+    extra = [key for key in state.tensors if key not in network.state_dict()]
+    dropped = [key for key in extra if _is_head(key, plan)]
+    _check(plan, state, [key for key in extra if key not in dropped])
+    used = {key: _as_float32(state.names[key], state.tensors[key]) for key in shapes_of(network)}
+    network.load_state_dict({**used, **_counters(plan, state)}, assign=True)
+    network.requires_grad_(False).eval()
+    return _hash(used), tuple(state.names[key] for key in dropped)
+
+
+def _is_head(key: str, plan: Plan) -> bool:
+    return key.split(".", 1)[0] in TRAINING_HEADS or key.startswith(plan.unused)
+
+
+def _check(plan: Plan, state: NetworkState, unknown: list[str]) -> None:
+    lines = differences(shapes_of(plan.network), state.shapes, unknown)
+    if not lines:
+        return
+    only_unknown = len(lines) == len(unknown)
+    branches = ", ".join(dict.fromkeys(key.split(".", 1)[0] for key in unknown))
+    raise KeyMismatchError(
+        f"the checkpoint holds a branch that {plan.arch} does not have: {branches}"
+        if only_unknown
+        else f"the checkpoint does not fit {plan.arch} ({plan.origin})",
+        received=first_few(lines),
+        expected=f"the {len(shapes_of(plan.network))} keys of {plan.arch}, and training heads",
+        fix="save the checkpoint without what does not belong, or name the right --arch",
+    )
+
+
+def _counters(plan: Plan, state: NetworkState) -> Mapping[str, torch.Tensor]:
+    import torch
+
+    keys = [key for key in plan.network.state_dict() if key.endswith(COUNTER)]
+    return {key: state.tensors.get(key, torch.zeros((), dtype=torch.int64)) for key in keys}
+
+
+def _as_float32(name: str, tensor: torch.Tensor) -> torch.Tensor:
+    import torch
+
+    if not tensor.is_floating_point() or tensor.layout is not torch.strided:
+        raise CheckpointReadError(
+            f"the weight {name} is not usable",
+            received=f"{tensor.dtype}, {tensor.layout}",
+            expected="dense floating point numbers",
+            fix="take the checkpoint from before it was quantised",
+        )
+    values = tensor.detach().to(torch.float32).contiguous()
+    if not bool(torch.isfinite(values).all()):
+        raise CheckpointReadError(
+            f"the weight {name} is not finite",
+            received=f"NaN or infinity as float32 ({tensor.dtype} in the file)",
+            expected="finite numbers",
+            fix="the training diverged or the file is damaged: take another checkpoint",
+        )
+    return values
+
+
+def _hash(used: Mapping[str, torch.Tensor]) -> str:
+    digest = hashlib.sha256()
+    for key in sorted(used):
+        values = used[key].numpy()
+        digest.update(f"{key}\0{values.dtype.name}\0{values.shape}\0".encode())
+        digest.update(values.data)
+    return digest.hexdigest()

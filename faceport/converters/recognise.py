@@ -1,0 +1,92 @@
+"""Find the layout of a checkpoint from its keys and shapes."""
+
+from __future__ import annotations
+
+from faceport.converters.conversion import ConvertOptions, Layout, Plan, PlanRequest, Shapes
+from faceport.converters.differences import differences, first_few, fit, overlap, shapes_of
+from faceport.converters.layouts import ALL_LAYOUTS, archs, families
+from faceport.errors import InputError, UnknownArchitectureError
+
+RECOGNISED = 0.8
+"""From this part of keys with the right shape on, what differs is a mistake in a known family;
+below, it is another network. Pruned relatives of MobileFaceNet share every name and few shapes."""
+
+NEAR = 0.1
+"""With a smaller overlap of names no family is worth naming."""
+
+
+def check_options(options: ConvertOptions) -> None:
+    """Check the names of the options before anything is read or fetched.
+
+    Raises:
+        InputError: no layout has such a family, architecture or head.
+    """
+    _known("family", options.family, families())
+    _known("architecture", options.arch, archs())
+    layouts = _candidates(options)
+    if not layouts:
+        raise InputError(
+            "the architecture is not of that family",
+            received=f"{options.arch} of {options.family}",
+            expected=f"one of {', '.join(archs())}",
+        )
+    _known("head", options.head, tuple(dict.fromkeys(h for la in layouts for h in la.heads)))
+
+
+def recognise(shapes: Shapes, options: ConvertOptions) -> Plan:
+    """Return what the layout that fits best makes of the shapes.
+
+    Raises:
+        InputError: the layout has no such head.
+        UnknownArchitectureError: none fits, and none was asked for.
+    """
+    forced = options.family is not None or options.arch is not None
+    layouts = [
+        layout
+        for layout in _candidates(options)
+        if forced or any(key.startswith(layout.marker) for key in shapes)
+    ]
+    scores = [
+        fit(shapes_of(_plan(layout, shapes, options.arch).network), shapes) for layout in layouts
+    ]
+    if not layouts or (max(scores) < RECOGNISED and not forced):
+        raise _unknown(shapes)
+    layout = layouts[scores.index(max(scores))]
+    _known("head for this network", options.head, layout.heads)
+    return _plan(layout, shapes, options.arch, options.head)
+
+
+def _plan(layout: Layout, shapes: Shapes, arch: str | None, head: str | None = None) -> Plan:
+    return layout.plan(PlanRequest(shapes, arch, head or layout.heads[0]))
+
+
+def _candidates(options: ConvertOptions) -> list[Layout]:
+    return [
+        layout
+        for layout in ALL_LAYOUTS
+        if options.family in (None, layout.family)
+        and (options.arch is None or options.arch in layout.archs)
+    ]
+
+
+def _known(what: str, value: str | None, choices: tuple[str, ...]) -> None:
+    if value is not None and value not in choices:
+        raise InputError(f"no such {what}", received=value, expected=f"one of {', '.join(choices)}")
+
+
+def _unknown(shapes: Shapes) -> UnknownArchitectureError:
+    plans = [_plan(layout, shapes, None) for layout in ALL_LAYOUTS]
+    plan = max(plans, key=lambda plan: overlap(shapes_of(plan.network), shapes))
+    expected = shapes_of(plan.network)
+    if overlap(expected, shapes) < NEAR:
+        received = f"{len(shapes)} keys: {first_few(sorted(shapes))}"
+        closest = "none is close"
+    else:
+        received = first_few(differences(expected, shapes, ()))
+        closest = f"the closest is {plan.family} ({plan.arch})"
+    return UnknownArchitectureError(
+        f"no known family has the checkpoint's keys and shapes; {closest}",
+        received=received,
+        expected=f"a checkpoint of one of {', '.join(families())}",
+        fix="use --family or --arch only if you know that it is one of these",
+    )

@@ -1,0 +1,152 @@
+"""From what a checkpoint file holds to the tensors of one network.
+
+Training scripts wrap a state dict in dictionaries and prefixes of their own; a loss with weights
+often lies beside the network. The network's keys come out bare; what lies beside keeps its name.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from faceport.converters.conversion import Shapes
+from faceport.errors import CheckpointReadError, KeyMismatchError
+
+if TYPE_CHECKING:
+    import torch
+
+WRAPPERS = (
+    "state_dict",
+    "net_state_dict",
+    "model_state_dict",
+    "model",
+    "ema",
+    "weights",
+    "backbone",
+    "network",
+    "net",
+)
+"""Dictionary keys that hold the network, the likeliest first."""
+
+TRAINING_STATE = (
+    "optim",
+    "scheduler",
+    "lr_scheduler",
+    "scaler",
+    "amp",
+    "callbacks",
+    "loops",
+    "hyper_parameters",
+)
+"""How the dictionary keys begin that hold the state of a training run."""
+
+PREFIXES = frozenset({"module", "model", "backbone", "net", "encoder", "_orig_mod"})
+
+
+@dataclass(frozen=True)
+class NetworkState:
+    """The tensors of a checkpoint.
+
+    Attributes:
+        tensors: by key, the network's without wrappers and prefixes.
+        names: from those keys to the names in the file.
+        warnings: what was found and left out.
+    """
+
+    tensors: Mapping[str, torch.Tensor]
+    names: Mapping[str, str]
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def shapes(self) -> Shapes:
+        """The tensors' shapes."""
+        return {key: tuple(tensor.shape) for key, tensor in self.tensors.items()}
+
+
+def network_state(raw: object) -> NetworkState:
+    """Find the network in what a checkpoint file holds.
+
+    Raises:
+        CheckpointReadError: there are no tensors.
+        KeyMismatchError: two keys become one when their prefixes are taken away.
+    """
+    inner, left_out = _unwrapped(_as_mapping(raw))
+    tensors = dict(_flattened(inner))
+    if not tensors:
+        raise CheckpointReadError(
+            "the checkpoint holds no weights",
+            received=_glimpse(raw),
+            expected="a state dict: names to tensors",
+            fix="save model.state_dict() with torch.save or safetensors",
+        )
+    names = _bare_names(tensors)
+    warnings = tuple(f"the checkpoint also holds {name!r}, which was left out" for name in left_out)
+    return NetworkState({key: tensors[name] for key, name in names.items()}, names, warnings)
+
+
+def _as_mapping(raw: object) -> Mapping[Any, Any]:
+    import torch
+
+    if isinstance(raw, torch.nn.Module):
+        return raw.state_dict()
+    return raw if isinstance(raw, Mapping) else {}
+
+
+def _unwrapped(mapping: Mapping[Any, Any]) -> tuple[Mapping[Any, Any], list[str]]:
+    for wrapper in WRAPPERS:
+        inner = _as_mapping(mapping.get(wrapper))
+        if next(_flattened(inner), None) is None:
+            continue
+        beside = [
+            str(key)
+            for key, value in mapping.items()
+            if key != wrapper
+            and not str(key).startswith(TRAINING_STATE)
+            and next(_flattened(_as_mapping(value)), None) is not None
+        ]
+        innermost, left_out = _unwrapped(inner)
+        return innermost, [*beside, *left_out]
+    return mapping, []
+
+
+def _flattened(mapping: Mapping[Any, Any], prefix: str = "") -> Iterator[tuple[str, torch.Tensor]]:
+    """Yield the tensors of nested dictionaries under dotted keys, without training state."""
+    import torch
+
+    for key, value in mapping.items():
+        if isinstance(value, torch.Tensor):
+            yield f"{prefix}{key}", value
+        elif not str(key).startswith(TRAINING_STATE):
+            yield from _flattened(_as_mapping(value), f"{prefix}{key}.")
+
+
+def _bare_names(tensors: Mapping[str, object]) -> dict[str, str]:
+    """Map bare keys to names: a prefix goes while most of the keys that are left have it."""
+    inside = {name: name for name in tensors}
+    beside: dict[str, str] = {}
+    while True:
+        first, _ = Counter(key.split(".", 1)[0] for key in inside).most_common(1)[0]
+        if first not in PREFIXES or first in inside:
+            break
+        prefix = f"{first}."
+        beside |= {name: name for key, name in inside.items() if not key.startswith(prefix)}
+        inside = {
+            key.removeprefix(prefix): name for key, name in inside.items() if key.startswith(prefix)
+        }
+    clash = sorted(inside.keys() & beside.keys())
+    if clash:
+        raise KeyMismatchError(
+            "two keys of the checkpoint are the same without their prefixes",
+            received=f"{clash[0]} and {inside[clash[0]]}",
+            expected="one network, and heads beside it",
+            fix="save the network's state dict alone",
+        )
+    return inside | beside
+
+
+def _glimpse(raw: object) -> str:
+    if isinstance(raw, Mapping):
+        return f"a dictionary of {', '.join(str(key) for key in list(raw)[:5]) or 'nothing'}"
+    return f"an object of type {type(raw).__name__}"
