@@ -33,7 +33,12 @@ def read_checkpoint(path: Path, *, trust: bool) -> object:
     kind = kind_of(path)
     if kind == "safetensors":
         return _read_safetensors(path)
-    return _read_trusted(path) if trust else _read_weights(path, kind)
+    try:
+        return _read_weights(path, kind)
+    except UntrustedCheckpointError:
+        if not trust:
+            raise
+    return _read_trusted(path)
 
 
 def _read_safetensors(path: Path) -> object:
@@ -45,7 +50,7 @@ def _read_safetensors(path: Path) -> object:
     try:
         return load_file(path, device="cpu")
     except (SafetensorError, OSError, ValueError, RuntimeError) as error:
-        raise _damaged(path, error) from error
+        raise _damaged(path, _reason(error)) from error
 
 
 def _read_weights(path: Path, kind: Kind) -> object:
@@ -57,12 +62,12 @@ def _read_weights(path: Path, kind: Kind) -> object:
         wanted = WANTED.search(str(error))
         # A zip archive's checksums held, so what its pickle asks for is meant.
         if wanted is None and kind != "zip":
-            raise _damaged(path, error) from error
+            raise _damaged(path, "a pickle that ends early or that torch did not write") from error
         names = [name for name in wanted.groups() if name] if wanted else []
         raise _untrusted(path, names) from error
     # A damaged file makes the reader fail in any way: index, struct, memory, decoding.
     except Exception as error:
-        raise _damaged(path, error) from error
+        raise _damaged(path, _reason(error)) from error
 
 
 def _read_trusted(path: Path) -> object:
@@ -74,7 +79,7 @@ def _read_trusted(path: Path) -> object:
         )
     # The file's own code runs here, so anything can come out of it.
     except Exception as error:
-        raise _damaged(path, error) from error
+        raise _damaged(path, _reason(error)) from error
 
 
 def _untrusted(path: Path, wanted: list[str]) -> UntrustedCheckpointError:
@@ -87,11 +92,15 @@ def _untrusted(path: Path, wanted: list[str]) -> UntrustedCheckpointError:
     )
 
 
-def _damaged(path: Path, error: Exception) -> CheckpointReadError:
-    reason = str(error).strip().splitlines()
+def _damaged(path: Path, reason: str) -> CheckpointReadError:
     return CheckpointReadError(
         f"{path} is truncated or damaged",
-        received=reason[0][:200] if reason else type(error).__name__,
+        received=reason,
         expected="a whole checkpoint",
         fix="get the file again and compare its size or sha256",
     )
+
+
+def _reason(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0][:200]}" if lines else type(error).__name__

@@ -51,8 +51,9 @@ def convert(
     from faceport.converters.state import network_state
 
     file = locate(checkpoint, sha256=options.sha256, progress=progress)
-    state = network_state(read_checkpoint(file.path, trust=options.trust_checkpoint))
-    plan = recognise(state.shapes, options)
+    raw = read_checkpoint(file.path, trust=options.trust_checkpoint)
+    state = network_state(raw, file.name)
+    plan = recognise(state, options)
     weights_sha256, dropped = fill(plan, state)
     spec = replace(
         _spec(plan, options, file),

@@ -23,7 +23,7 @@ from typing import BinaryIO
 from faceport.atomic import atomic_file
 from faceport.converters.conversion import Progress
 from faceport.converters.hashing import BLOCK, file_sha256
-from faceport.errors import DownloadError
+from faceport.errors import DownloadError, InputError
 
 TIMEOUT_SECONDS = 30.0
 """Without a byte for so long, the connection is given up."""
@@ -35,6 +35,14 @@ class Request:
 
     url: str
     authorization: str | None = None
+
+    def __post_init__(self) -> None:
+        try:
+            urllib.parse.urlsplit(self.url)
+        except ValueError as error:
+            raise InputError(
+                "the URL is malformed", received=self.url, expected=str(error)
+            ) from error
 
     @property
     def shown(self) -> str:

@@ -38,7 +38,10 @@ def fill(plan: Plan, state: NetworkState) -> tuple[str, tuple[str, ...]]:
     extra = [key for key in state.tensors if key not in network.state_dict()]
     dropped = [key for key in extra if _is_head(key, plan)]
     _check(plan, state, [key for key in extra if key not in dropped])
-    used = {key: _as_float32(state.names[key], state.tensors[key]) for key in shapes_of(network)}
+    used = {
+        key: _as_float32(f"{state.names[key]} of {state.file}", state.tensors[key])
+        for key in shapes_of(network)
+    }
     network.load_state_dict({**used, **_counters(plan, state)}, assign=True)
     network.requires_grad_(False).eval()
     return _hash(used), tuple(state.names[key] for key in dropped)
@@ -55,9 +58,9 @@ def _check(plan: Plan, state: NetworkState, unknown: list[str]) -> None:
     only_unknown = len(lines) == len(unknown)
     branches = ", ".join(dict.fromkeys(key.split(".", 1)[0] for key in unknown))
     raise KeyMismatchError(
-        f"the checkpoint holds a branch that {plan.arch} does not have: {branches}"
+        f"{state.file} holds a branch that {plan.arch} does not have: {branches}"
         if only_unknown
-        else f"the checkpoint does not fit {plan.arch} ({plan.origin})",
+        else f"{state.file} does not fit {plan.arch} ({plan.origin})",
         received=first_few(lines),
         expected=f"the {len(shapes_of(plan.network))} keys of {plan.arch}, and training heads",
         fix="save the checkpoint without what does not belong, or name the right --arch",

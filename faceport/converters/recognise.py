@@ -5,6 +5,7 @@ from __future__ import annotations
 from faceport.converters.conversion import ConvertOptions, Layout, Plan, PlanRequest, Shapes
 from faceport.converters.differences import differences, first_few, fit, overlap, shapes_of
 from faceport.converters.layouts import ALL_LAYOUTS, archs, families
+from faceport.converters.state import NetworkState
 from faceport.errors import InputError, UnknownArchitectureError
 
 RECOGNISED = 0.8
@@ -33,13 +34,14 @@ def check_options(options: ConvertOptions) -> None:
     _known("head", options.head, tuple(dict.fromkeys(h for la in layouts for h in la.heads)))
 
 
-def recognise(shapes: Shapes, options: ConvertOptions) -> Plan:
-    """Return what the layout that fits best makes of the shapes.
+def recognise(state: NetworkState, options: ConvertOptions) -> Plan:
+    """Return what the layout that fits best makes of a checkpoint's shapes.
 
     Raises:
         InputError: the layout has no such head.
         UnknownArchitectureError: none fits, and none was asked for.
     """
+    shapes = state.shapes
     forced = options.family is not None or options.arch is not None
     layouts = [
         layout
@@ -50,7 +52,7 @@ def recognise(shapes: Shapes, options: ConvertOptions) -> Plan:
         fit(shapes_of(_plan(layout, shapes, options.arch).network), shapes) for layout in layouts
     ]
     if not layouts or (max(scores) < RECOGNISED and not forced):
-        raise _unknown(shapes)
+        raise _unknown(state)
     layout = layouts[scores.index(max(scores))]
     _known("head for this network", options.head, layout.heads)
     return _plan(layout, shapes, options.arch, options.head)
@@ -74,7 +76,8 @@ def _known(what: str, value: str | None, choices: tuple[str, ...]) -> None:
         raise InputError(f"no such {what}", received=value, expected=f"one of {', '.join(choices)}")
 
 
-def _unknown(shapes: Shapes) -> UnknownArchitectureError:
+def _unknown(state: NetworkState) -> UnknownArchitectureError:
+    shapes = state.shapes
     plans = [_plan(layout, shapes, None) for layout in ALL_LAYOUTS]
     plan = max(plans, key=lambda plan: overlap(shapes_of(plan.network), shapes))
     expected = shapes_of(plan.network)
@@ -85,7 +88,7 @@ def _unknown(shapes: Shapes) -> UnknownArchitectureError:
         received = first_few(differences(expected, shapes, ()))
         closest = f"the closest is {plan.family} ({plan.arch})"
     return UnknownArchitectureError(
-        f"no known family has the checkpoint's keys and shapes; {closest}",
+        f"{state.file}: no known family has its keys and shapes; {closest}",
         received=received,
         expected=f"a checkpoint of one of {', '.join(families())}",
         fix="use --family or --arch only if you know that it is one of these",

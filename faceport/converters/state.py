@@ -42,6 +42,8 @@ TRAINING_STATE = (
 )
 """How the dictionary keys begin that hold the state of a training run."""
 
+SHOWN = 5
+
 PREFIXES = frozenset({"module", "model", "backbone", "net", "encoder", "_orig_mod"})
 
 
@@ -50,11 +52,13 @@ class NetworkState:
     """The tensors of a checkpoint.
 
     Attributes:
+        file: the checkpoint's name.
         tensors: by key, the network's without wrappers and prefixes.
         names: from those keys to the names in the file.
         warnings: what was found and left out.
     """
 
+    file: str
     tensors: Mapping[str, torch.Tensor]
     names: Mapping[str, str]
     warnings: tuple[str, ...] = ()
@@ -65,8 +69,8 @@ class NetworkState:
         return {key: tuple(tensor.shape) for key, tensor in self.tensors.items()}
 
 
-def network_state(raw: object) -> NetworkState:
-    """Find the network in what a checkpoint file holds.
+def network_state(raw: object, file: str) -> NetworkState:
+    """Find the network in what a checkpoint file holds; `file` names it in messages.
 
     Raises:
         CheckpointReadError: there are no tensors.
@@ -76,14 +80,15 @@ def network_state(raw: object) -> NetworkState:
     tensors = dict(_flattened(inner))
     if not tensors:
         raise CheckpointReadError(
-            "the checkpoint holds no weights",
+            f"{file} holds no weights",
             received=_glimpse(raw),
             expected="a state dict: names to tensors",
             fix="save model.state_dict() with torch.save or safetensors",
         )
-    names = _bare_names(tensors)
+    names = _bare_names(tensors, file)
     warnings = tuple(f"the checkpoint also holds {name!r}, which was left out" for name in left_out)
-    return NetworkState({key: tensors[name] for key, name in names.items()}, names, warnings)
+    bare = {key: tensors[name] for key, name in names.items()}
+    return NetworkState(file, bare, names, warnings)
 
 
 def _as_mapping(raw: object) -> Mapping[Any, Any]:
@@ -122,7 +127,7 @@ def _flattened(mapping: Mapping[Any, Any], prefix: str = "") -> Iterator[tuple[s
             yield from _flattened(_as_mapping(value), f"{prefix}{key}.")
 
 
-def _bare_names(tensors: Mapping[str, object]) -> dict[str, str]:
+def _bare_names(tensors: Mapping[str, object], file: str) -> dict[str, str]:
     """Map bare keys to names: a prefix goes while most of the keys that are left have it."""
     inside = {name: name for name in tensors}
     beside: dict[str, str] = {}
@@ -138,7 +143,7 @@ def _bare_names(tensors: Mapping[str, object]) -> dict[str, str]:
     clash = sorted(inside.keys() & beside.keys())
     if clash:
         raise KeyMismatchError(
-            "two keys of the checkpoint are the same without their prefixes",
+            f"two keys of {file} are the same without their prefixes",
             received=f"{clash[0]} and {inside[clash[0]]}",
             expected="one network, and heads beside it",
             fix="save the network's state dict alone",
@@ -147,6 +152,7 @@ def _bare_names(tensors: Mapping[str, object]) -> dict[str, str]:
 
 
 def _glimpse(raw: object) -> str:
-    if isinstance(raw, Mapping):
-        return f"a dictionary of {', '.join(str(key) for key in list(raw)[:5]) or 'nothing'}"
-    return f"an object of type {type(raw).__name__}"
+    if not isinstance(raw, Mapping):
+        return f"an object of type {type(raw).__name__}"
+    entries = [f"{key} ({type(value).__name__})" for key, value in raw.items()]
+    return f"a dictionary of {', '.join(entries[:SHOWN]) or 'nothing'}"
