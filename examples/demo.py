@@ -16,7 +16,7 @@ from faceport.converters import convert
 from faceport.converters.seeded import write_seeded_checkpoint
 from faceport.errors import FaceportError
 from faceport.exporters import export_bundle
-from faceport.exporters.import_onnx import ImportOptions, import_onnx
+from faceport.exporters.onnx_import import ImportOptions, import_onnx
 from faceport.images import Image, load_image
 from faceport.runtime.draw import draw_faces, save_image
 from faceport.runtime.types import Detector, Face

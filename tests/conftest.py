@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+from faceport.spec import ModelSpec, PreprocessSpec, Source, TensorSpec
+
+if TYPE_CHECKING:
+    import torch
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
@@ -34,3 +41,102 @@ def photos(shared: Path) -> Path:
 @pytest.fixture(scope="session")
 def reference(shared: Path) -> Path:
     return shared / "reference"
+
+
+@dataclass(frozen=True)
+class TinyModel:
+    """A converted checkpoint in small: what `convert` returns, with 1,300 weights."""
+
+    module: torch.nn.Module
+    spec: ModelSpec
+
+
+@pytest.fixture(scope="session")
+def tiny_model() -> TinyModel:
+    """A seeded embedder of 32 × 24 pixels, BGR, with an unequal mean and std in each channel."""
+    import torch
+    from torch import nn
+
+    from faceport.models.outputs import EmbedderOutputs
+
+    with torch.random.fork_rng():
+        torch.manual_seed(7)
+        network = nn.Sequential(
+            nn.Conv2d(3, 8, 3, 2, 1, bias=False),
+            nn.BatchNorm2d(8),
+            nn.PReLU(8),
+            nn.Conv2d(8, 8, 3, 1, 1, groups=8, bias=False),
+            nn.BatchNorm2d(8),
+            nn.Conv2d(8, 8, (16, 12), groups=8, bias=False),
+            nn.Flatten(),
+            nn.Linear(8, 16),
+            nn.BatchNorm1d(16),
+        )
+        network.requires_grad_(False)
+        for layer in network:
+            if isinstance(layer, nn.BatchNorm1d | nn.BatchNorm2d):
+                layer.running_mean.normal_(0, 0.1)
+                layer.running_var.uniform_(0.5, 1.5)
+    return TinyModel(EmbedderOutputs(network, normalize=True).eval(), tiny_spec())
+
+
+def tiny_spec() -> ModelSpec:
+    return ModelSpec(
+        task="embedder",
+        family="tiny",
+        arch="tiny_16",
+        preprocess=PreprocessSpec(
+            height=32,
+            width=24,
+            color_order="bgr",
+            mean=(100.0, 120.0, 140.0),
+            std=(50.0, 60.0, 70.0),
+            geometry="crop",
+        ),
+        inputs=(TensorSpec("input", "float32", ("batch", 3, 32, 24)),),
+        outputs=(
+            TensorSpec("embedding", "float32", ("batch", 16)),
+            TensorSpec("norm", "float32", ("batch", 1)),
+        ),
+        source=Source("tiny.pth", "0" * 64),
+        weights_sha256="1" * 64,
+        embedding_dim=16,
+        normalized=True,
+        norm_output="norm",
+    )
+
+
+@pytest.fixture(scope="session")
+def detectors(weights: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Bundles of the three real detectors, by family."""
+    from faceport.exporters.onnx_import import ImportOptions, import_onnx
+
+    files = {
+        "scrfd": "scrfd_500m_kps.onnx",
+        "yunet": "yunet_n_dynamic.onnx",
+        "yolov8-face": "yolov8_lite_t_face.onnx",
+    }
+    folder = tmp_path_factory.mktemp("detectors")
+    return {
+        family: import_onnx(
+            weights / file, folder / f"{family}.bundle", ImportOptions(family=family)
+        ).path
+        for family, file in files.items()
+    }
+
+
+@pytest.fixture(scope="session")
+def recognisers(weights: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Bundles of the two real MobileFaceNet recognisers, as ONNX and TorchScript, by layout."""
+    from faceport.converters import convert
+    from faceport.exporters import export_bundle
+
+    files = {
+        "flat": "mobilefacenet_flat_112x112_512d.pth",
+        "blocks": "mobilefacenet_blocks_112x96_128d.ckpt",
+    }
+    folder = tmp_path_factory.mktemp("recognisers")
+    return {
+        layout: export_bundle(convert(weights / file), folder / f"{layout}.bundle").path
+        for layout, file in files.items()
+    }

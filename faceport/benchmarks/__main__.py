@@ -46,7 +46,7 @@ def main(
 def _bundles(checkpoint: Path, detector: Path, family: str, folder: Path) -> tuple[Path, Path]:
     from faceport.converters import convert
     from faceport.exporters import ExportOptions, export_bundle
-    from faceport.exporters.import_onnx import ImportOptions, import_onnx
+    from faceport.exporters.onnx_import import ImportOptions, import_onnx
 
     found = import_onnx(detector, folder / "detector.bundle", ImportOptions(family=family))
     made = export_bundle(

@@ -57,7 +57,7 @@ def command(**choices: Any) -> None:
         --mean 127.5 --std 127.5 --output rec.bundle
     """
     from faceport.commands.report import print_artefacts
-    from faceport.exporters.import_onnx import ImportOptions, import_onnx
+    from faceport.exporters.onnx_import import ImportOptions, import_onnx
 
     with steps(quiet=choices["as_json"]) as step:
         options = picked(ImportOptions, choices)

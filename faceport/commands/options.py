@@ -66,9 +66,7 @@ session_options = all_of(
     click.option(
         "--backend",
         type=click.Choice(["onnxruntime", "torchscript", "pt2"]),
-        default="onnxruntime",
-        show_default=True,
-        help="Engine that runs the bundles' artefacts.",
+        help="Engine of the embedder  [default: the first the bundle has an artefact for].",
     ),
     click.option(
         "--providers",
