@@ -24,6 +24,10 @@ STUB = "stub"
 """The name by which a caller asks for the stub in place of a model."""
 
 
+class StubWarning(UserWarning):
+    """The stub stands in for a model that could not be loaded."""
+
+
 class StubDetector:
     """Takes each whole picture for one face, with score 1 and no landmarks."""
 

@@ -1,0 +1,184 @@
+"""The pipeline: pictures in, faces with embeddings out."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from types import TracebackType
+
+from faceport.errors import FaceportError, InputError
+from faceport.images import MAX_PIXELS, ImageSource, load_image
+from faceport.runtime.parts import close_part, detector_from, embedder_from
+from faceport.runtime.results import Result, results_of
+from faceport.runtime.sessions.base import SessionOptions
+from faceport.runtime.sources import grouped, load_source
+from faceport.runtime.stub import StubDetector, StubEmbedder, StubWarning
+from faceport.runtime.types import Detection, Detector, Embedder, Face
+from faceport.spec import ColorOrder
+
+__all__ = ["Pipeline", "Result"]
+
+
+@dataclass(frozen=True, eq=False)
+class Pipeline:
+    """A detector and an embedder, with the aligner between them.
+
+        with Pipeline.load("det.bundle", "mbf.bundle") as pipeline:
+            for face in pipeline("photo.jpg"):
+                print(face.detection.bbox, face.embedding.norm)
+
+    Attributes:
+        detector: finds the faces.
+        embedder: embeds them.
+        max_pixels: pictures of more pixels are refused.
+    """
+
+    detector: Detector
+    embedder: Embedder
+    max_pixels: int = MAX_PIXELS
+
+    @classmethod
+    def load(
+        cls,
+        detector: str | os.PathLike[str] | Detector,
+        embedder: str | os.PathLike[str] | Embedder,
+        *,
+        options: SessionOptions | None = None,
+        backend: str | None = None,
+        precision: str = "fp32",
+        score_threshold: float | None = None,
+        nms_threshold: float | None = None,
+        max_faces: int | None = None,
+        min_size: float | None = None,
+        max_pixels: int = MAX_PIXELS,
+        fallback_stub: bool = False,
+    ) -> Pipeline:
+        """Load both models.
+
+        Args:
+            detector: a bundle, a lone artefact that carries its spec, `stub`, or a `Detector`.
+            embedder: a bundle, a lone artefact that carries its spec, `stub`, or an `Embedder`.
+            options: providers and threads, of both.
+            backend: of the embedder; detectors run in onnxruntime.
+            precision: of the embedder's artefact.
+            score_threshold: overrules the detector's own, 0 to 1.
+            nms_threshold: overrules the detector's own, 0 to 1.
+            max_faces: overrules the detector's own; 0 is no limit.
+            min_size: overrules the detector's own; pixels of the picture.
+            max_pixels: pictures of more pixels are refused.
+            fallback_stub: if a model can't be loaded, warn (`StubWarning`) and use the stub for
+                both, so that everything is marked `is_stub`. A wrong argument is still an error.
+
+        Raises:
+            InputError: an argument is wrong, or a model has another task.
+            BundleError: a bundle is missing or damaged.
+            SpecError: a lone file carries no spec.
+            SessionError: a model did not load, or the provider is not there.
+            MissingDependencyError: a backend's package is not installed.
+        """
+        try:
+            finder = detector_from(
+                detector,
+                options,
+                score_threshold=score_threshold,
+                nms_threshold=nms_threshold,
+                max_faces=max_faces,
+                min_size=min_size,
+            )
+            try:
+                maker = embedder_from(embedder, options, backend=backend, precision=precision)
+            except FaceportError:
+                if finder is not detector:
+                    close_part(finder)
+                raise
+            return cls(finder, maker, max_pixels)
+        except InputError:
+            raise
+        except FaceportError as error:
+            if not fallback_stub:
+                raise
+            warnings.warn(
+                f"using the stub, which tells no identities: {error}", StubWarning, stacklevel=2
+            )
+            return cls(StubDetector(), StubEmbedder(), max_pixels)
+
+    def __call__(
+        self, image: ImageSource, *, color_order: ColorOrder | None = None, flip: bool = False
+    ) -> list[Face]:
+        """Find and embed the faces of one picture, best score first; none is an empty list.
+
+        Args:
+            image: a path, bytes, a file object, an array or a PIL image; see `load_image`.
+            color_order: of an array; needed for one with three channels.
+            flip: embed the mirror image too and fuse the two, weighted by norm.
+
+        Raises:
+            ImageDecodeError: no picture, a damaged one, or too large a one.
+            InputError: an array that is no picture or has no `color_order`.
+            SessionError: a model did not run.
+        """
+        return self.process([image], color_order=color_order, flip=flip)[0]
+
+    def detect(
+        self, image: ImageSource, *, color_order: ColorOrder | None = None
+    ) -> list[Detection]:
+        """Find the faces of one picture without embedding them; raises as a call does."""
+        loaded = load_image(image, color_order=color_order, max_pixels=self.max_pixels)
+        return self.detector.detect([loaded])[0]
+
+    def process(
+        self,
+        images: Iterable[ImageSource],
+        *,
+        color_order: ColorOrder | None = None,
+        flip: bool = False,
+    ) -> list[list[Face]]:
+        """Process several pictures in batches; raises for the first that fails, as a call does."""
+        faces = []
+        for result in self.process_each(images, color_order=color_order, flip=flip):
+            if result.error is not None:
+                raise result.error
+            faces.append(list(result.faces))
+        return faces
+
+    def process_each(
+        self,
+        sources: Iterable[ImageSource],
+        *,
+        color_order: ColorOrder | None = None,
+        flip: bool = False,
+    ) -> Iterator[Result]:
+        """Process pictures as they come, one result each, in order.
+
+        What is wrong with one is in its `error`, and the others go on. Faces of up to 16 pictures
+        share batches, and no more pictures than that are in memory.
+        """
+        want_bytes = self._only_stubs
+        loaded = (
+            load_source(source, color_order, self.max_pixels, want_bytes=want_bytes)
+            for source in sources
+        )
+        for group in grouped(loaded):
+            yield from results_of(self.detector, self.embedder, group, flip=flip)
+
+    def close(self) -> None:
+        """Free both models. Closing twice is fine."""
+        close_part(self.detector)
+        close_part(self.embedder)
+
+    def __enter__(self) -> Pipeline:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    @property
+    def _only_stubs(self) -> bool:
+        return isinstance(self.detector, StubDetector) and isinstance(self.embedder, StubEmbedder)

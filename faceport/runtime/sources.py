@@ -1,0 +1,78 @@
+"""Pictures for a pipeline: each decoded or failed on its own, in groups of bounded size."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from faceport.errors import FaceportError, ImageDecodeError
+from faceport.images import Image, ImageSource, load_image
+from faceport.spec import ColorOrder
+
+GROUP_PICTURES = 16
+GROUP_PIXELS = 32_000_000
+"""A group ends at this many pictures or pixels: enough to fill batches, little memory."""
+
+
+@dataclass(frozen=True, eq=False)
+class Loaded:
+    """A picture, or the bytes that are none, or why there is neither.
+
+    Attributes:
+        source: as the caller gave it.
+        image: the decoded picture.
+        data: bytes that are no picture, where the caller wants them.
+        error: why it could not be read.
+    """
+
+    source: ImageSource
+    image: Image | None = None
+    data: bytes | None = None
+    error: FaceportError | None = None
+
+
+def load_source(
+    source: ImageSource, color_order: ColorOrder | None, max_pixels: int, *, want_bytes: bool
+) -> Loaded:
+    """Decode a source; never raises for what is wrong with it.
+
+    With `want_bytes`, what is no picture but can be read comes back as `data` and is no error.
+    """
+    given = source
+    if want_bytes and hasattr(source, "read"):
+        # A file object can be read but once, and its bytes may still be wanted.
+        given = source.read()
+    try:
+        return Loaded(source, load_image(given, color_order=color_order, max_pixels=max_pixels))
+    except ImageDecodeError as error:
+        data = _bytes_of(given) if want_bytes else None
+        return Loaded(source, data=data, error=error if data is None else None)
+    except FaceportError as error:
+        return Loaded(source, error=error)
+
+
+def grouped(loaded: Iterable[Loaded]) -> Iterator[list[Loaded]]:
+    """Collect consecutive sources into groups that end at the limits above."""
+    group: list[Loaded] = []
+    pixels = 0
+    for one in loaded:
+        group.append(one)
+        pixels += one.image.height * one.image.width if one.image else 0
+        if len(group) >= GROUP_PICTURES or pixels >= GROUP_PIXELS:
+            yield group
+            group, pixels = [], 0
+    if group:
+        yield group
+
+
+def _bytes_of(source: object) -> bytes | None:
+    if isinstance(source, bytes | bytearray | memoryview):
+        return bytes(source)
+    if isinstance(source, str | os.PathLike):
+        try:
+            return Path(source).read_bytes()
+        except (OSError, ValueError):
+            return None
+    return None
