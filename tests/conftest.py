@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
+import json
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -140,3 +143,28 @@ def recognisers(weights: Path, tmp_path_factory: pytest.TempPathFactory) -> dict
         layout: export_bundle(convert(weights / file), folder / f"{layout}.bundle").path
         for layout, file in files.items()
     }
+
+
+@pytest.fixture(scope="session")
+def synthetic_checkpoint(
+    reference: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[str], Path]:
+    """Writes the checkpoint of a reference layout, of which `golden/` holds the outputs."""
+    import torch
+
+    path = reference / "synth_checkpoint.py"
+    module_spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert module_spec is not None
+    assert module_spec.loader is not None
+    synthesis = importlib.util.module_from_spec(module_spec)
+    module_spec.loader.exec_module(synthesis)
+    folder = tmp_path_factory.mktemp("synthetic")
+
+    def write(layout: str) -> Path:
+        target = folder / f"{layout}.ckpt"
+        if not target.exists():
+            text = (reference / "layouts" / f"{layout}.json").read_text()
+            torch.save(synthesis.build(json.loads(text)), target)
+        return target
+
+    return write
