@@ -79,7 +79,9 @@ def export_bundle(
     pixels = probe_pictures(size.height, size.width, chosen.parity_images)
     with write_bundle(output) as folder:
         step("checkpoint: computing the reference")
-        reference = reference_outputs(model, to_tensor(pixels, "rgb", size))
+        tensor = to_tensor(pixels, "rgb", size)
+        reference = reference_outputs(model, tensor)
+        parity.check_reference(model.spec, tensor, reference)
         module, spec = model.module, model.spec
         if chosen.fuse_preprocess:
             from faceport.exporters.fuse import fuse_preprocess

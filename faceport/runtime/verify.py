@@ -90,7 +90,8 @@ def _verified(bundle: Bundle, artefact: Artefact, inputs: Array, reference: Arra
     try:
         path = bundle.checked_file(artefact.file)
         tolerance = parity.tolerance_for(artefact.precision)
-        parity.check(artefact.parity, tolerance, f"by its manifest {path.name}")
+        _check_record(artefact, path, parity.batch_sizes(bundle.spec, len(inputs)))
+        parity.check(artefact.parity, tolerance, f"by its manifest, {path.name}")
         figures = measure_artefact(path, artefact.format, bundle.spec, inputs, reference)
         parity.check(figures, tolerance, path.name)
     except MissingDependencyError as error:
@@ -98,6 +99,19 @@ def _verified(bundle: Bundle, artefact: Artefact, inputs: Array, reference: Arra
     except FaceportError as error:
         return Verified(artefact, "failed", figures, str(error))
     return Verified(artefact, "passed", figures)
+
+
+def _check_record(artefact: Artefact, path: Path, batches: tuple[int, ...]) -> None:
+    """Compare what the manifest says of an artefact with what can be seen without running it."""
+    received = (artefact.file.size_bytes, *(record.batch for record in artefact.parity))
+    expected = (path.stat().st_size, *batches)
+    if received != expected:
+        raise BundleIntegrityError(
+            f"the manifest's record of {path.name} was changed: size in bytes, measured batches",
+            received=received,
+            expected=expected,
+            fix="export the checkpoint again",
+        )
 
 
 def _proof(bundle: Bundle) -> tuple[Array, dict[str, Array]]:
