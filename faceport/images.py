@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import io
 import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, TypeAlias
@@ -76,7 +79,8 @@ def load_image(
     if isinstance(source, np.ndarray):
         return _from_array(source, color_order, max_pixels)
     if hasattr(source, "getexif"):
-        return _from_pil(source, "PIL image", max_pixels)
+        with _quiet():
+            return _from_pil(source, "PIL image", max_pixels)
     name, handle = _opened(source)
     with handle:
         return _decoded(handle, name, max_pixels)
@@ -106,7 +110,7 @@ def _decoded(handle: IO[bytes], name: str, max_pixels: int) -> Image:
     from PIL import Image as PilImage
 
     try:
-        with PilImage.open(handle) as picture:
+        with _quiet(), PilImage.open(handle) as picture:
             return _from_pil(picture, name, max_pixels)
     except ImageDecodeError:
         raise
@@ -121,16 +125,51 @@ def _decoded(handle: IO[bytes], name: str, max_pixels: int) -> Image:
         ) from error
 
 
-def _from_pil(picture: Any, name: str, max_pixels: int) -> Image:
-    from PIL import ImageOps
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep Pillow's warnings, on large pictures and odd metadata, from a caller who can't help it.
 
+    Only Pillow's are named, so that threads that change the filters at once hide no others.
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module=r"PIL\.")
+        yield
+
+
+def _from_pil(picture: Any, name: str, max_pixels: int) -> Image:
     width, height = picture.size
     if width * height > max_pixels:
         raise _too_large(name, f"{height} × {width} pixels", max_pixels)
     if width * height == 0:
         raise ImageDecodeError(f"{name} has no pixels", received=f"{height} × {width}")
-    upright = ImageOps.exif_transpose(picture)
-    return Image(np.asarray(_rgb(upright)), "rgb", name)
+    return Image(np.asarray(_rgb(_upright(picture))), "rgb", name)
+
+
+def _upright(picture: Any) -> Any:
+    """Apply the EXIF orientation (tag 274: 1 to 8).
+
+    Not Pillow's `exif_transpose`: it writes the EXIF block anew, which fails on blocks that are a
+    little wrong, and it copies pictures that are upright.
+    """
+    from PIL.Image import Transpose
+
+    # First, because TIFF files turn themselves when they are loaded, and drop the tag.
+    picture.load()
+    try:
+        orientation = picture.getexif().get(274)
+    # A damaged block is no reason to lose the picture; its parser raises nearly anything.
+    except Exception:
+        return picture
+    turns = {
+        2: Transpose.FLIP_LEFT_RIGHT,
+        3: Transpose.ROTATE_180,
+        4: Transpose.FLIP_TOP_BOTTOM,
+        5: Transpose.TRANSPOSE,
+        6: Transpose.ROTATE_270,
+        7: Transpose.TRANSVERSE,
+        8: Transpose.ROTATE_90,
+    }
+    return picture.transpose(turns[orientation]) if orientation in turns else picture
 
 
 def _rgb(picture: Any) -> Any:
@@ -167,7 +206,7 @@ def _from_array(array: NDArray[Any], color_order: ColorOrder | None, max_pixels:
             expected="'rgb' or 'bgr'",
             fix="pass color_order='bgr' for an array of OpenCV's, 'rgb' for one of PIL's",
         )
-    return Image(_opaque(array), color_order, "array")
+    return Image(np.ascontiguousarray(_opaque(array)), color_order, "array")
 
 
 def _opaque(array: NDArray[np.uint8]) -> NDArray[np.uint8]:

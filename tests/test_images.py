@@ -1,0 +1,363 @@
+"""Decoding: real photographs, every mode and orientation, and everything that is no picture."""
+
+from __future__ import annotations
+
+import io
+import struct
+import subprocess
+import sys
+import warnings
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import PIL.Image
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from faceport.errors import FaceportError, ImageDecodeError, InputError
+from faceport.images import Image, load_image
+
+ORIENTATION = 0x0112
+
+# What a camera did to an upright picture before it wrote each EXIF orientation (EXIF 2.32, 4.6.4).
+STORED: dict[int, Callable[[NDArray[np.uint8]], NDArray[np.uint8]]] = {
+    1: lambda up: up,
+    2: lambda up: up[:, ::-1],
+    3: lambda up: up[::-1, ::-1],
+    4: lambda up: up[::-1],
+    5: lambda up: up.swapaxes(0, 1),
+    6: lambda up: np.rot90(up, 1),
+    7: lambda up: np.rot90(up, 2).swapaxes(0, 1),
+    8: lambda up: np.rot90(up, -1),
+}
+
+
+@pytest.fixture(scope="module")
+def photo(photos: Path) -> Path:
+    return photos / "groups" / "friends_6_faces.jpg"
+
+
+@pytest.fixture(scope="module")
+def upright(photo: Path) -> NDArray[np.uint8]:
+    with PIL.Image.open(photo) as picture:
+        return np.asarray(picture.convert("RGB").resize((64, 48)))
+
+
+def encoded(pixels: NDArray[np.generic], format: str = "PNG", mode: str | None = None) -> bytes:
+    picture = PIL.Image.fromarray(np.ascontiguousarray(pixels))
+    buffer = io.BytesIO()
+    (picture.convert(mode) if mode else picture).save(buffer, format)
+    return buffer.getvalue()
+
+
+def png(width: int, height: int, data: bytes = b"") -> bytes:
+    """A PNG that declares a size, whatever its data."""
+
+    def chunk(kind: bytes, body: bytes) -> bytes:
+        crc = zlib.crc32(kind + body)
+        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", crc)
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    body = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(data)) + chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + body
+
+
+def test_decodes_a_photograph_as_opencv_does(photo: Path) -> None:
+    import cv2
+
+    image = load_image(photo)
+    assert (image.height, image.width, image.color_order) == (886, 1280, "rgb")
+    assert image.name == str(photo)
+    assert image.pixels.flags.c_contiguous
+    # Two JPEG decoders differ by rounding, not by channel order.
+    difference = np.abs(cv2.imread(str(photo))[..., ::-1].astype(int) - image.pixels)
+    assert difference.mean() < 1.5
+
+
+def test_every_photograph_is_read(photos: Path) -> None:
+    paths = [p for p in sorted(photos.rglob("*")) if p.is_file()]
+    assert len(paths) > 20
+    for path in paths:
+        image = load_image(path)
+        assert image.pixels.dtype == np.uint8
+        assert image.pixels.shape == (image.height, image.width, 3)
+
+
+def test_sources_of_one_picture_agree(photo: Path) -> None:
+    expected = load_image(photo)
+    data = photo.read_bytes()
+    with photo.open("rb") as handle, PIL.Image.open(photo) as picture:
+        others = [str(photo), data, bytearray(data), memoryview(data), io.BytesIO(data)]
+        for source in [*others, handle, picture, expected, expected.pixels]:
+            image = load_image(source, color_order="rgb")
+            np.testing.assert_array_equal(image.pixels, expected.pixels)
+        assert not handle.closed
+    assert load_image(expected) is expected
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("suffix", ["PNG", "JPEG", "TIFF", "WEBP", "PIL"])
+def test_orientation_is_applied(upright: NDArray[np.uint8], orientation: int, suffix: str) -> None:
+    stored = PIL.Image.fromarray(np.ascontiguousarray(STORED[orientation](upright)))
+    exif = PIL.Image.Exif()
+    exif[ORIENTATION] = orientation
+    if suffix == "PIL":
+        stored.getexif()[ORIENTATION] = orientation
+        image = load_image(stored)
+    else:
+        buffer = io.BytesIO()
+        options = {"quality": 100, "subsampling": 0} if suffix == "JPEG" else {}
+        options |= {"lossless": True} if suffix == "WEBP" else {}
+        stored.save(buffer, suffix, exif=exif, **options)
+        image = load_image(buffer.getvalue())
+    assert (image.height, image.width) == upright.shape[:2]
+    limit = 12 if suffix == "JPEG" else 0
+    assert np.abs(image.pixels.astype(int) - upright).max() <= limit
+
+
+@pytest.mark.parametrize("orientation", [0, 9, 65535])
+def test_an_orientation_that_is_none_is_ignored(
+    upright: NDArray[np.uint8], orientation: int
+) -> None:
+    exif = PIL.Image.Exif()
+    exif[ORIENTATION] = orientation
+    buffer = io.BytesIO()
+    PIL.Image.fromarray(upright).save(buffer, "PNG", exif=exif)
+    np.testing.assert_array_equal(load_image(buffer.getvalue()).pixels, upright)
+
+
+def test_a_damaged_exif_block_does_not_lose_the_picture(upright: NDArray[np.uint8]) -> None:
+    buffer = io.BytesIO()
+    PIL.Image.fromarray(upright).save(buffer, "PNG", exif=b"Exif\0\0MM\0*\0\0\xff\xff broken")
+    np.testing.assert_array_equal(load_image(buffer.getvalue()).pixels, upright)
+
+
+def test_grey_becomes_three_equal_channels() -> None:
+    grey = np.arange(256, dtype=np.uint8).reshape(16, 16)
+    for source in (encoded(grey), encoded(grey, "TIFF"), grey, PIL.Image.fromarray(grey)):
+        pixels = load_image(source).pixels
+        for channel in range(3):
+            np.testing.assert_array_equal(pixels[..., channel], grey)
+
+
+@pytest.mark.parametrize("format", ["PNG", "TIFF"])
+def test_16_bit_grey_is_scaled_and_not_clipped(format: str) -> None:
+    wide = np.linspace(0, 65535, 256, dtype=np.uint16).reshape(16, 16)
+    pixels = load_image(encoded(wide, format)).pixels
+    assert np.abs(pixels[..., 0].astype(int) - wide / 257).max() <= 1
+    assert (pixels.min(), pixels.max()) == (0, 255)
+
+
+def test_one_bit_is_black_and_white() -> None:
+    bits = np.eye(8, dtype=np.uint8) * 255
+    np.testing.assert_array_equal(load_image(encoded(bits, mode="1")).pixels[..., 1], bits)
+
+
+def test_floats_are_refused_or_read_but_never_a_crash() -> None:
+    data = encoded(np.linspace(0, 255, 64, dtype=np.float32).reshape(8, 8), "TIFF")
+    pixels = load_image(data).pixels
+    assert np.abs(pixels[..., 0].ravel() - np.linspace(0, 255, 64)).max() <= 1
+
+
+def test_palettes_and_cmyk_are_converted(upright: NDArray[np.uint8]) -> None:
+    few = (upright // 86 * 86).astype(np.uint8)
+    palette = PIL.Image.fromarray(few).quantize(64)
+    buffer = io.BytesIO()
+    palette.save(buffer, "PNG")
+    expected = np.asarray(palette.convert("RGB"))
+    np.testing.assert_array_equal(load_image(buffer.getvalue()).pixels, expected)
+    cmyk = load_image(encoded(upright, "JPEG", "CMYK")).pixels
+    assert np.abs(cmyk.astype(int) - upright).mean() < 12
+
+
+@pytest.mark.parametrize("source", ["PNG", "WEBP", "array", "PIL", "LA", "palette"])
+def test_transparency_is_laid_over_white(source: str) -> None:
+    pixels = np.zeros((2, 4, 4), np.uint8)
+    pixels[..., 3] = [0, 85, 170, 255]
+    picture = PIL.Image.fromarray(pixels)
+    if source == "array":
+        image = load_image(pixels, color_order="bgr")
+    elif source == "PIL":
+        image = load_image(picture)
+    elif source == "palette":
+        clear = PIL.Image.fromarray(np.array([[0, 1, 1, 1]] * 2, np.uint8))
+        clear.putpalette([9, 9, 9, 0, 0, 0])
+        buffer = io.BytesIO()
+        clear.save(buffer, "PNG", transparency=0)
+        assert load_image(buffer.getvalue()).pixels[0, :, 0].tolist() == [255, 0, 0, 0]
+        return
+    else:
+        buffer = io.BytesIO()
+        options = {"lossless": True, "exact": True} if source == "WEBP" else {}
+        (picture.convert("LA") if source == "LA" else picture).save(
+            buffer, "PNG" if source == "LA" else source, **options
+        )
+        image = load_image(buffer.getvalue())
+    assert image.pixels[0, :, 0].tolist() == [255, 170, 85, 0]
+    assert image.pixels.shape == (2, 4, 3)
+
+
+def test_the_first_frame_of_an_animation(upright: NDArray[np.uint8]) -> None:
+    frames = [PIL.Image.fromarray(upright), PIL.Image.fromarray(255 - upright)]
+    buffer = io.BytesIO()
+    frames[0].save(buffer, "WEBP", save_all=True, append_images=frames[1:], lossless=True)
+    np.testing.assert_array_equal(load_image(buffer.getvalue()).pixels, upright)
+
+
+def test_arrays_need_their_colour_order(upright: NDArray[np.uint8]) -> None:
+    with pytest.raises(InputError, match="color_order='bgr'"):
+        load_image(upright)
+    with pytest.raises(InputError, match="BGR"):
+        load_image(upright, color_order="BGR")  # type: ignore[arg-type]
+    bgr = load_image(upright, color_order="bgr")
+    np.testing.assert_array_equal(bgr.in_order("bgr"), upright)
+    np.testing.assert_array_equal(bgr.in_order("rgb"), upright[..., ::-1])
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.zeros((4, 4, 3), np.float32),
+        np.zeros((4, 4, 3), np.uint16),
+        np.zeros((4, 4, 2), np.uint8),
+        np.zeros((3, 4, 4), np.int8),
+        np.zeros((1, 4, 4, 3), np.uint8),
+        np.zeros(4, np.uint8),
+        np.zeros((0, 4, 3), np.uint8),
+        np.zeros((4, 0), np.uint8),
+    ],
+    ids=lambda a: f"{a.dtype} {a.shape}",
+)
+def test_refuses_arrays_that_are_no_picture(array: NDArray[np.generic]) -> None:
+    with pytest.raises(InputError, match="array"):
+        load_image(array, color_order="rgb")
+
+
+def test_views_give_contiguous_pixels(upright: NDArray[np.uint8]) -> None:
+    view = upright[::2, ::-1, ::-1]
+    image = load_image(view, color_order="rgb")
+    assert image.pixels.flags.c_contiguous
+    np.testing.assert_array_equal(image.pixels, view)
+
+
+@pytest.mark.parametrize("source", [7, None, ["a.jpg"], {"path": "a.jpg"}])
+def test_refuses_what_is_no_source(source: object) -> None:
+    with pytest.raises(InputError, match="path, bytes"):
+        load_image(source)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"hello", b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF89a", b"RIFF\0\0\0\0WEBP", b"BM"],
+)
+def test_bytes_that_are_no_picture(data: bytes) -> None:
+    with pytest.raises(ImageDecodeError, match="bytes is not a readable picture"):
+        load_image(data)
+
+
+@pytest.mark.parametrize("share", [0.001, 0.1, 0.5, 0.99])
+@pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP", "TIFF", "GIF"])
+def test_a_truncated_picture_is_an_error_with_its_name(
+    tmp_path: Path, upright: NDArray[np.uint8], format: str, share: float
+) -> None:
+    data = encoded(upright, format)
+    path = tmp_path / "half.img"
+    path.write_bytes(data[: int(len(data) * share)])
+    with pytest.raises(ImageDecodeError, match=r"half\.img"):
+        load_image(path)
+
+
+def test_a_truncated_photograph_is_an_error(photo: Path) -> None:
+    with pytest.raises(ImageDecodeError, match="truncated"):
+        load_image(photo.read_bytes()[:100_000])
+
+
+@settings(deadline=None, max_examples=60)
+@given(position=st.floats(0, 1), value=st.integers(0, 255), kind=st.sampled_from(["JPEG", "PNG"]))
+def test_a_changed_byte_gives_a_picture_or_a_decode_error(
+    position: float, value: int, kind: str
+) -> None:
+    rng = np.random.default_rng(3)
+    data = bytearray(encoded(rng.integers(0, 256, (24, 24, 3), dtype=np.uint8), kind))
+    data[int(position * (len(data) - 1))] = value
+    try:
+        image = load_image(bytes(data))
+    except ImageDecodeError:
+        return
+    assert image.pixels.ndim == 3
+
+
+def test_files_that_are_not_there_or_no_files(tmp_path: Path) -> None:
+    for path in (tmp_path / "nowhere.jpg", tmp_path, tmp_path / ("x" * 300), "a\0b"):
+        with pytest.raises(ImageDecodeError, match="could not be opened"):
+            load_image(path)
+
+
+def test_a_bomb_is_refused_before_it_is_decoded() -> None:
+    """A file of a hundred bytes that declares 60,000 × 60,000 pixels: 10 GB of them."""
+    code = (
+        "import resource, sys\n"
+        "from faceport.images import load_image\n"
+        "from faceport.errors import ImageDecodeError\n"
+        "import PIL.Image, PIL.PngImagePlugin\n"
+        "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        "try:\n"
+        "    load_image(sys.stdin.buffer.read())\n"
+        "except ImageDecodeError as error:\n"
+        "    print(error)\n"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code],
+        input=png(60_000, 60_000),
+        capture_output=True,
+        check=True,
+    )
+    message, grown = done.stdout.decode().splitlines()
+    assert "too many pixels" in message
+    assert int(grown) < 20_000  # kilobytes
+
+
+@pytest.mark.parametrize("size", [(10_000, 9_000), (13_000, 13_000), (14_000, 14_000)])
+def test_the_pixel_limit_holds_without_a_warning(size: tuple[int, int]) -> None:
+    with warnings.catch_warnings(record=True) as leaked:
+        warnings.simplefilter("always")
+        with pytest.raises(ImageDecodeError, match="max_pixels="):
+            load_image(png(*size))
+    assert leaked == []
+
+
+def test_a_raised_limit_lets_a_large_picture_in(upright: NDArray[np.uint8]) -> None:
+    height, width = upright.shape[:2]
+    for source in (upright, encoded(upright), PIL.Image.fromarray(upright)):
+        assert load_image(source, color_order="rgb", max_pixels=height * width).height == height
+        with pytest.raises(ImageDecodeError, match="too many pixels"):
+            load_image(source, color_order="rgb", max_pixels=height * width - 1)
+
+
+def test_a_limit_above_pillows_own_warning_leaks_no_warning(
+    upright: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(PIL.Image, "MAX_IMAGE_PIXELS", 2000)
+    with pytest.warns(PIL.Image.DecompressionBombWarning):
+        PIL.Image.open(io.BytesIO(encoded(upright))).close()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        image = load_image(encoded(upright))
+    np.testing.assert_array_equal(image.pixels, upright)
+
+
+def test_decoding_changes_none_of_pillows_settings() -> None:
+    before = (PIL.Image.MAX_IMAGE_PIXELS, len(warnings.filters))
+    with pytest.raises(FaceportError):
+        load_image(png(60_000, 60_000))
+    assert (PIL.Image.MAX_IMAGE_PIXELS, len(warnings.filters)) == before
+
+
+def test_image_says_its_size() -> None:
+    image = Image(np.zeros((3, 5, 3), np.uint8), "rgb")
+    assert (image.height, image.width, image.name) == (3, 5, "image")
