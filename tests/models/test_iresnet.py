@@ -66,7 +66,7 @@ def shortcut(values: torch.Tensor, state: dict[str, torch.Tensor], stride: int) 
 
 def randomised(module: torch.nn.Module) -> torch.nn.Module:
     generator = torch.Generator().manual_seed(3)
-    for key, value in module.state_dict().items():
+    for value in module.state_dict().values():
         if value.dim() == 4:
             value.copy_(torch.randn(value.shape, generator=generator) * 0.2)
         elif value.dim() == 1:
