@@ -92,10 +92,12 @@ def match(faces: list[Face], again: list[Face], gallery_path: Path) -> list[str]
         for number, face in enumerate(faces, 1):
             gallery.enroll(f"face {number}", [face.embedding], ["photograph"])
         found = gallery.search([face.embedding for face in again], threshold=THRESHOLD)
-    for number, (best, *_) in enumerate(found, 1):
+    if not faces or not again:
+        say("   no face was found, so there is nothing to match; give another PHOTO=")
+    for number, (best, *_) in enumerate((m for m in found if m), 1):
         verdict = best.name if best.known else "unknown"
         say(f"   face {number} of the copy is {verdict} (cosine {best.score:.3f})")
-    return [f"{m[0].name} {m[0].score:.2f}" for m in found]
+    return [f"{m[0].name} {m[0].score:.2f}" if m else "unknown" for m in found]
 
 
 @click.command()
@@ -121,7 +123,8 @@ def run(
     embedder = make_embedder(checkpoint, output)
     found = make_detector(detector, family, output)
     image = open_photo(photo)
-    step("Detect, align and embed", f"faceport embed --detector … --embedder {embedder} {photo}")
+    name = photo or "photo.jpg"
+    step("Detect, align and embed", f"faceport embed --detector … --embedder {embedder} {name}")
     with faceport.Pipeline.load(found, embedder) as pipeline:
         faces = pipeline(image)
         for number, face in enumerate(faces, 1):
@@ -131,6 +134,8 @@ def run(
         step("Match: enroll these faces, then find them in a copy of half the size")
         small = halved(image)
         again = pipeline(small)
+    if checkpoint is None:
+        say("   (seeded weights tell no identities: whatever comes out here means nothing)")
     labels = match(faces, again, output / "gallery.db")
     save_image(draw_faces(small, [face.detection for face in again], labels), output / "faces.jpg")
     step("Done")
