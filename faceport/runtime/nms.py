@@ -26,21 +26,24 @@ def nms(
         (K,) indices of the boxes kept, best first.
     """
     order = np.argsort(-scores, kind="stable")
-    exact = boxes.astype(np.float64)
-    areas = _areas(exact[:, :2], exact[:, 2:])
-    kept = []
-    while order.size:
-        first, order = order[0], order[1:]
-        kept.append(first)
-        overlap = _overlaps(exact[first], exact[order], areas[first] + areas[order])
-        order = order[overlap <= threshold]
-    return np.array(kept, np.intp)
+    corners = np.ascontiguousarray(boxes[order].T, np.float64)
+    upper_left, lower_right = corners[:2], corners[2:]
+    areas = _areas(upper_left, lower_right)
+    alive = np.ones(len(order), np.bool_)
+    for best in range(len(order)):
+        if not alive[best]:
+            continue
+        rest = slice(best + 1, None)
+        shared = _areas(
+            np.maximum(upper_left[:, rest], upper_left[:, best, None]),
+            np.minimum(lower_right[:, rest], lower_right[:, best, None]),
+        )
+        alive[rest] &= _overlaps(shared, areas[best] + areas[rest]) <= threshold
+    return order[alive]
 
 
-def _overlaps(box: Float64, others: Float64, area_sums: Float64) -> Float64:
-    """Return the intersection over union of `box` (4,) with each of `others` (N, 4)."""
-    corners = np.maximum(others[:, :2], box[:2]), np.minimum(others[:, 2:], box[2:])
-    shared = _areas(*corners)
+def _overlaps(shared: Float64, area_sums: Float64) -> Float64:
+    """Return intersection over union; 0 where the union has no area."""
     union = area_sums - shared
     overlaps = np.zeros_like(shared)
     np.divide(shared, union, out=overlaps, where=union > 0)
@@ -48,6 +51,7 @@ def _overlaps(box: Float64, others: Float64, area_sums: Float64) -> Float64:
 
 
 def _areas(upper_left: Float64, lower_right: Float64) -> Float64:
-    sides = np.maximum(lower_right - upper_left, 0.0)
-    areas: Float64 = sides[:, 0] * sides[:, 1]
+    """Return (N,) areas of corners (2, N); 0 for a box that is turned inside out."""
+    width, height = np.maximum(lower_right - upper_left, 0.0)
+    areas: Float64 = width * height
     return areas
