@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime, timezone
-from importlib.metadata import version
 from pathlib import Path
 
 from faceport.bundle import (
     PROOF_INPUT,
+    PROOF_OUTPUT,
     Artefact,
     Manifest,
     Parity,
@@ -18,8 +18,9 @@ from faceport.bundle import (
 from faceport.errors import ExportError
 from faceport.exporters.onnx_import.described import Described
 from faceport.exporters.onnx_import.reading import OnnxFile
-from faceport.runtime.parity import check, measure, tolerance_for
-from faceport.runtime.sessions import SessionOptions, open_session
+from faceport.exporters.versions import versions_of
+from faceport.runtime.parity import check, tolerance_for
+from faceport.runtime.verify import measure_artefact
 from faceport.spec import METADATA_KEY, ModelSpec
 from faceport.version import __version__
 
@@ -56,11 +57,7 @@ def measure_model(path: Path, described: Described) -> tuple[Parity, ...]:
     Raises:
         ParityError: the outputs differ by more than the tolerance.
     """
-    session = open_session(path, "onnxruntime", SessionOptions())
-    try:
-        parity = measure(session, described.spec, described.inputs, described.outputs)
-    finally:
-        session.close()
+    parity = measure_artefact(path, "onnx", described.spec, described.inputs, described.outputs)
     check(parity, tolerance_for(PRECISION), path.name)
     return parity
 
@@ -69,7 +66,7 @@ def write_rest(
     file: OnnxFile, described: Described, parity: tuple[Parity, ...], folder: Path
 ) -> Manifest:
     """Write the proof and the manifest beside the model."""
-    outputs = {f"output.{name}": array for name, array in described.outputs.items()}
+    outputs = {PROOF_OUTPUT + name: array for name, array in described.outputs.items()}
     proof = write_proof(folder, {PROOF_INPUT: described.inputs, **outputs})
     artefact = Artefact(
         format="onnx",
@@ -78,7 +75,7 @@ def write_rest(
         parity=parity,
         reference="imported file",
         opset=file.opset,
-        tools={name: version(name) for name in ("onnx", "onnxruntime")},
+        tools=versions_of("onnx", "onnxruntime"),
         notes=(*_file_notes(file), *described.notes),
     )
     manifest = Manifest(

@@ -1,16 +1,15 @@
-"""Open a detector from a bundle, or from a lone ONNX file that carries its spec."""
+"""Open a detector from a bundle, or from a lone artefact that carries its spec."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from faceport.bundle import Bundle
-from faceport.errors import InputError, SpecError
+from faceport.errors import InputError
+from faceport.runtime.artefacts import open_artefact
 from faceport.runtime.detectors.detector import FaceDetector
 from faceport.runtime.detectors.limits import limits_of
 from faceport.runtime.detectors.registry import make_decoder
-from faceport.runtime.sessions import SessionOptions, open_session
-from faceport.runtime.sessions.base import Session
+from faceport.runtime.sessions import SessionOptions
 from faceport.spec import DetectorSpec, ModelSpec
 
 
@@ -26,7 +25,7 @@ def open_detector(
     """Open a detector.
 
     Args:
-        source: a bundle's folder (its hashes are checked), or a lone ONNX file with its spec.
+        source: a bundle's folder (its hashes are checked), or a lone artefact with its spec.
         options: providers and threads.
         score_threshold: overrules the spec's, 0 to 1.
         nms_threshold: overrules the spec's, 0 to 1.
@@ -39,7 +38,7 @@ def open_detector(
         SpecError: a lone file carries no spec.
         SessionError: the file did not load.
     """
-    session, spec = _opened(Path(source), options)
+    session, spec = open_artefact(source, options)
     try:
         detector = _detector_spec(spec, source)
         limits = limits_of(
@@ -53,22 +52,6 @@ def open_detector(
     except BaseException:
         session.close()
         raise
-
-
-def _opened(source: Path, options: SessionOptions | None) -> tuple[Session, ModelSpec]:
-    if source.is_dir() or not source.exists():
-        bundle = Bundle.open(source)
-        path = bundle.checked_file(bundle.artefact("onnx").file)
-        return open_session(path, "onnxruntime", options), bundle.spec
-    session = open_session(source, "onnxruntime", options)
-    if session.spec is None:
-        session.close()
-        raise SpecError(
-            f"{source} does not say how its input is made",
-            expected="a bundle, or an ONNX file out of one",
-            fix="make a bundle of it with `faceport import-onnx`",
-        )
-    return session, session.spec
 
 
 def _detector_spec(spec: ModelSpec, source: str | Path) -> DetectorSpec:

@@ -1,4 +1,4 @@
-"""The three real detectors as bundles, and a session that gives what a test says."""
+"""The three real detectors, opened, and a session that gives what a test says."""
 
 from __future__ import annotations
 
@@ -10,32 +10,14 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from faceport.exporters.onnx_import import ImportOptions, import_onnx
 from faceport.runtime.detectors import FaceDetector, open_detector
 from faceport.spec import DetectorSpec, ModelSpec, PreprocessSpec, Source, TensorSpec
 
-FILES = {
-    "scrfd": "scrfd_500m_kps.onnx",
-    "yunet": "yunet_n_dynamic.onnx",
-    "yolov8-face": "yolov8_lite_t_face.onnx",
-}
-
 
 @pytest.fixture(scope="session")
-def bundles(weights: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Family to the bundle of its real detector."""
-    folder = tmp_path_factory.mktemp("detectors")
-    made = {}
-    for family, file in FILES.items():
-        made[family] = folder / f"{family}.bundle"
-        import_onnx(weights / file, made[family], ImportOptions(family))
-    return made
-
-
-@pytest.fixture(scope="session")
-def detectors(bundles: dict[str, Path]) -> dict[str, FaceDetector]:
+def opened(detectors: dict[str, Path]) -> dict[str, FaceDetector]:
     """Family to its real detector, default thresholds."""
-    return {family: open_detector(path) for family, path in bundles.items()}
+    return {family: open_detector(path) for family, path in detectors.items()}
 
 
 @dataclass

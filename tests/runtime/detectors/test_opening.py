@@ -24,27 +24,27 @@ from faceport.runtime.detectors.opening import open_detector
 from faceport.runtime.sessions import SessionOptions
 
 
-def test_a_bundle_opens_with_its_own_limits(bundles: dict[str, Path]) -> None:
-    detector = open_detector(str(bundles["scrfd"]))
+def test_a_bundle_opens_with_its_own_limits(detectors: dict[str, Path]) -> None:
+    detector = open_detector(str(detectors["scrfd"]))
     assert detector.limits == DetectionLimits(0.5, 0.4, 0, 0.0)
     assert detector.provider == "onnxruntime/cpu"
-    assert detector.spec == Bundle.open(bundles["scrfd"]).spec
+    assert detector.spec == Bundle.open(detectors["scrfd"]).spec
 
 
 def test_a_lone_file_explains_itself(
-    bundles: dict[str, Path], tmp_path: Path, photos: Path
+    detectors: dict[str, Path], tmp_path: Path, photos: Path
 ) -> None:
     alone = tmp_path / "anything.onnx"
-    shutil.copy(bundles["yunet"] / "model.onnx", alone)
+    shutil.copy(detectors["yunet"] / "model.onnx", alone)
     image = load_image(photos / "groups" / "friends_6_faces.jpg")
     detector = open_detector(alone)
-    assert detector.spec == Bundle.open(bundles["yunet"]).spec
+    assert detector.spec == Bundle.open(detectors["yunet"]).spec
     assert len(detector.detect([image])[0]) == 6
 
 
-def test_limits_overrule_the_spec(bundles: dict[str, Path], photos: Path) -> None:
+def test_limits_overrule_the_spec(detectors: dict[str, Path], photos: Path) -> None:
     image = load_image(photos / "groups" / "friends_6_faces.jpg")
-    source = bundles["yunet"]
+    source = detectors["yunet"]
     plain = open_detector(source).detect([image])[0]
     assert len(open_detector(source, score_threshold=0.05).detect([image])[0]) > 6
     assert len(open_detector(source, nms_threshold=1.0).detect([image])[0]) > 6
@@ -55,9 +55,9 @@ def test_limits_overrule_the_spec(bundles: dict[str, Path], photos: Path) -> Non
     assert len(large) == 4
 
 
-def test_a_changed_byte_is_found(bundles: dict[str, Path], tmp_path: Path) -> None:
+def test_a_changed_byte_is_found(detectors: dict[str, Path], tmp_path: Path) -> None:
     copy = tmp_path / "copy.bundle"
-    shutil.copytree(bundles["scrfd"], copy)
+    shutil.copytree(detectors["scrfd"], copy)
     model = copy / "model.onnx"
     data = bytearray(model.read_bytes())
     data[len(data) // 2] ^= 1
@@ -79,23 +79,23 @@ def test_what_is_not_there(tmp_path: Path) -> None:
         open_detector(tmp_path / "empty.onnx")
 
 
-def test_a_provider_that_is_not_there_is_an_error(bundles: dict[str, Path]) -> None:
+def test_a_provider_that_is_not_there_is_an_error(detectors: dict[str, Path]) -> None:
     with pytest.raises(ProviderUnavailableError):
-        open_detector(bundles["scrfd"], SessionOptions(providers=("warp-drive",)))
+        open_detector(detectors["scrfd"], SessionOptions(providers=("warp-drive",)))
 
 
 @pytest.mark.parametrize("what", ["an embedder", "a limit out of range"])
 def test_the_session_is_closed_where_opening_fails(
     what: str,
-    bundles: dict[str, Path],
+    detectors: dict[str, Path],
     session_double: Callable[..., object],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    spec = Bundle.open(bundles["scrfd"]).spec
+    spec = Bundle.open(detectors["scrfd"]).spec
     embedder = replace(spec, task="embedder", detector=None, embedding_dim=512)
     double = session_double(dict, spec=embedder if what == "an embedder" else spec)
-    monkeypatch.setattr(opening, "open_session", lambda *_: double)
-    source = bundles["scrfd"] / "model.onnx"
+    monkeypatch.setattr(opening, "open_artefact", lambda *_: (double, double.spec))
+    source = detectors["scrfd"] / "model.onnx"
     with pytest.raises(InputError) as caught:
         open_detector(source, score_threshold=2.0)
     expected = "is no detector; received task embedder" if "embedder" in what else "0 to 1"

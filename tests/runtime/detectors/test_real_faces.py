@@ -51,10 +51,8 @@ def check_same(found: list[Detection], expected: list[Detection]) -> None:
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_the_faces_are_faces(
-    detectors: dict[str, FaceDetector], friends: Image, family: str
-) -> None:
-    (faces,) = detectors[family].detect([friends])
+def test_the_faces_are_faces(opened: dict[str, FaceDetector], friends: Image, family: str) -> None:
+    (faces,) = opened[family].detect([friends])
     assert len(faces) == 6
     for face in faces:
         x1, y1, x2, y2 = face.bbox.tolist()
@@ -68,9 +66,9 @@ def test_the_faces_are_faces(
 
 @pytest.mark.parametrize("pair", list(combinations(FAMILIES, 2)), ids="-".join)
 def test_the_detectors_agree(
-    detectors: dict[str, FaceDetector], friends: Image, pair: tuple[str, str]
+    opened: dict[str, FaceDetector], friends: Image, pair: tuple[str, str]
 ) -> None:
-    both = [left_to_right(detectors[family].detect([friends])[0]) for family in pair]
+    both = [left_to_right(opened[family].detect([friends])[0]) for family in pair]
     for a, b in zip(*both, strict=True):
         assert overlap(a.bbox, b.bbox) >= 0.5
         assert distances(a, b).max() <= 0.1
@@ -79,22 +77,22 @@ def test_the_detectors_agree(
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("scale", [0.5, 2.0])
 def test_the_same_faces_at_another_scale(
-    detectors: dict[str, FaceDetector], friends: Image, family: str, scale: float
+    opened: dict[str, FaceDetector], friends: Image, family: str, scale: float
 ) -> None:
     size = (round(friends.width * scale), round(friends.height * scale))
     method = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
     scaled = Image(cv2.resize(friends.pixels, size, interpolation=method), "rgb")
     found = [
         Detection(face.bbox / scale, face.score, face.landmarks / scale)
-        for face in detectors[family].detect([scaled])[0]
+        for face in opened[family].detect([scaled])[0]
     ]
-    check_same(found, detectors[family].detect([friends])[0])
+    check_same(found, opened[family].detect([friends])[0])
 
 
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("border", [(0, 300, 0, 0), (100, 60, 40, 200)], ids=str)
 def test_the_same_faces_with_a_border(
-    detectors: dict[str, FaceDetector],
+    opened: dict[str, FaceDetector],
     friends: Image,
     family: str,
     border: tuple[int, int, int, int],
@@ -106,15 +104,15 @@ def test_the_same_faces_with_a_border(
     shift = np.array([left, top], np.float32)
     found = [
         Detection(face.bbox - np.tile(shift, 2), face.score, face.landmarks - shift)
-        for face in detectors[family].detect([Image(wide, "rgb")])[0]
+        for face in opened[family].detect([Image(wide, "rgb")])[0]
     ]
-    check_same(found, detectors[family].detect([friends])[0])
+    check_same(found, opened[family].detect([friends])[0])
 
 
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize(("orientation", "turns"), [(3, 2), (6, 1), (8, -1)])
 def test_the_same_faces_turned_by_the_exif_tag(
-    detectors: dict[str, FaceDetector], friends: Image, family: str, orientation: int, turns: int
+    opened: dict[str, FaceDetector], friends: Image, family: str, orientation: int, turns: int
 ) -> None:
     # The camera stored the picture turned; the tag says how to bring it upright again.
     stored = PilImage.fromarray(np.ascontiguousarray(np.rot90(friends.pixels, turns)))
@@ -123,15 +121,15 @@ def test_the_same_faces_turned_by_the_exif_tag(
     buffer = io.BytesIO()
     stored.save(buffer, "JPEG", quality=90, exif=exif)
     upright = load_image(buffer.getvalue())
-    check_same(detectors[family].detect([upright])[0], detectors[family].detect([friends])[0])
+    check_same(opened[family].detect([upright])[0], opened[family].detect([friends])[0])
 
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_the_colour_order_makes_no_difference(
-    detectors: dict[str, FaceDetector], friends: Image, family: str
+    opened: dict[str, FaceDetector], friends: Image, family: str
 ) -> None:
     bgr = Image(np.ascontiguousarray(friends.in_order("bgr")), "bgr")
-    first, second = detectors[family].detect([friends, bgr])
+    first, second = opened[family].detect([friends, bgr])
     assert len(first) == 6
     for a, b in zip(first, second, strict=True):
         np.testing.assert_array_equal(a.bbox, b.bbox)
@@ -140,20 +138,20 @@ def test_the_colour_order_makes_no_difference(
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_wrong_colour_order_would_show(
-    detectors: dict[str, FaceDetector], friends: Image, family: str
+    opened: dict[str, FaceDetector], friends: Image, family: str
 ) -> None:
     lie = Image(friends.pixels, "bgr")
-    right = [face.score for face in detectors[family].detect([friends])[0]]
-    wrong = [face.score for face in detectors[family].detect([lie])[0]]
+    right = [face.score for face in opened[family].detect([friends])[0]]
+    wrong = [face.score for face in opened[family].detect([lie])[0]]
     assert sum(right) > sum(wrong)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_one_face_each(detectors: dict[str, FaceDetector], photos: Path, family: str) -> None:
+def test_one_face_each(opened: dict[str, FaceDetector], photos: Path, family: str) -> None:
     """One person in each of these pictures, from 201×251 to 970×2204 pixels, and no false alarm."""
     names = sorted((photos / "identities" / "train").glob("*/*.jp*g"))
     names += [photos / "pairs" / f"adaface_{n}.jpeg" for n in (1, 2, 3)]
-    found = detectors[family].detect([load_image(name) for name in names])
+    found = opened[family].detect([load_image(name) for name in names])
     counts = {name.name: len(faces) for name, faces in zip(names, found, strict=True)}
     assert counts == dict.fromkeys(counts, 1)
     assert len(counts) >= 10
@@ -161,9 +159,7 @@ def test_one_face_each(detectors: dict[str, FaceDetector], photos: Path, family:
 
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("value", [0, 127, 255])
-def test_no_face_is_an_empty_list(
-    detectors: dict[str, FaceDetector], family: str, value: int
-) -> None:
+def test_no_face_is_an_empty_list(opened: dict[str, FaceDetector], family: str, value: int) -> None:
     for shape in ((480, 640, 3), (1, 1, 3), (3, 900, 3)):
         image = Image(np.full(shape, value, np.uint8), "rgb")
-        assert detectors[family].detect([image]) == [[]]
+        assert opened[family].detect([image]) == [[]]

@@ -149,12 +149,12 @@ def test_a_spec_without_outputs_is_refused() -> None:
 
 @pytest.mark.parametrize("values", [0, 2, 3], ids=["no keypoints", "x y", "x y visibility"])
 def test_a_graph_that_decodes_itself_finds_the_same_faces(
-    detectors: dict[str, FaceDetector],
+    opened: dict[str, FaceDetector],
     photos: Path,
     session_double: Callable[..., object],
     values: int,
 ) -> None:
-    real = detectors["yolov8-face"]
+    real = opened["yolov8-face"]
     image = load_image(photos / "groups" / "friends_6_faces.jpg")
     names = real.spec.detector.outputs["maps"]
 

@@ -103,12 +103,12 @@ def test_objectness_that_is_not_a_number_is_an_error() -> None:
 
 
 def test_equals_opencv_on_a_photograph(
-    detectors: dict[str, FaceDetector], weights: Path, photos: Path
+    opened: dict[str, FaceDetector], weights: Path, photos: Path
 ) -> None:
     image = load_image(photos / "groups" / "friends_6_faces.jpg")
     # A size that needs neither scaling nor padding, so that only the decoding is compared.
     pixels = np.ascontiguousarray(cv2.resize(image.in_order("bgr"), (1024, 704)))
-    found = detectors["yunet"].detect([Image(pixels, "bgr")])[0]
+    found = opened["yunet"].detect([Image(pixels, "bgr")])[0]
     theirs = cv2.FaceDetectorYN.create(
         str(weights / "yunet_n_dynamic.onnx"), "", (1024, 704), 0.7, 0.3
     )
