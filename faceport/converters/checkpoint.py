@@ -7,6 +7,7 @@ a file that needs more is refused unless the caller says that it is trusted.
 from __future__ import annotations
 
 import pickle
+import pickletools
 import re
 from pathlib import Path
 
@@ -20,6 +21,9 @@ from faceport.errors import (
 
 WANTED = re.compile(r"GLOBAL (\S+)|got <class '([^']+)'>|unrecognized function (\S+)")
 """Where torch's reader names what it refuses."""
+
+LEGACY_PICKLES = 5
+"""Magic number, protocol, system, content, names of the storages."""
 
 
 def read_checkpoint(path: Path, *, trust: bool) -> object:
@@ -59,12 +63,10 @@ def _read_weights(path: Path, kind: Kind) -> object:
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        wanted = WANTED.search(str(error))
-        # A zip archive's checksums held, so what its pickle asks for is meant.
-        if wanted is None and kind != "zip":
-            raise _damaged(path, "a pickle that ends early or that torch did not write") from error
-        names = [name for name in wanted.groups() if name] if wanted else []
-        raise _untrusted(path, names) from error
+        # In a file that was cut, the name that is refused may be half a name.
+        if kind == "pickle" and not _has_whole_pickles(path):
+            raise _damaged(path, "a pickle that ends early, or that torch did not write") from error
+        raise _untrusted(path, WANTED.search(str(error))) from error
     # A damaged file makes the reader fail in any way: index, struct, memory, decoding.
     except Exception as error:
         raise _damaged(path, _reason(error)) from error
@@ -82,10 +84,23 @@ def _read_trusted(path: Path) -> object:
         raise _damaged(path, _reason(error)) from error
 
 
-def _untrusted(path: Path, wanted: list[str]) -> UntrustedCheckpointError:
+def _has_whole_pickles(path: Path) -> bool:
+    """Tell whether the pickles that head a legacy file are all there; none of them is run."""
+    try:
+        with path.open("rb") as handle:
+            for _ in range(LEGACY_PICKLES):
+                for _operation in pickletools.genops(handle):
+                    pass
+    except (OSError, ValueError):
+        return False
+    return True
+
+
+def _untrusted(path: Path, wanted: re.Match[str] | None) -> UntrustedCheckpointError:
+    names = [name for name in wanted.groups() if name] if wanted else []
     return UntrustedCheckpointError(
         f"{path} is a pickle that runs code from the file when it is read",
-        received=f"a reference to {wanted[0]}" if wanted else "more than tensors",
+        received=f"a reference to {names[0]}" if names else "more than tensors",
         expected="tensors, numbers, strings and containers only",
         fix="if you trust where it is from, pass --trust-checkpoint (that code then runs with your "
         "rights); better, ask for a safetensors file or a plain state dict",

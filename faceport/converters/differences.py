@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     import torch
 
 SHOWN = 5
-COUNTER = ".num_batches_tracked"
-"""Older checkpoints have no such keys, and inference does not use them."""
+COUNTER = "num_batches_tracked"
+"""How a key ends that older checkpoints do not have, and that inference does not use."""
 
 
 def shapes_of(network: torch.nn.Module) -> Shapes:

@@ -12,6 +12,7 @@ from faceport.errors import CheckpointReadError
 Kind = Literal["safetensors", "zip", "pickle"]
 
 SAFETENSORS_HEADER_LIMIT = 100_000_000
+SMALLEST = 8
 
 STRANGERS: tuple[tuple[bytes, str], ...] = (
     (b"version https://git-lfs", "a Git LFS pointer: fetch the file itself with git lfs pull"),
@@ -99,6 +100,8 @@ def _checked_zip(path: Path) -> Kind:
 
 
 def _stranger(head: bytes) -> str:
+    if len(head) < SMALLEST:
+        return f"a file of {len(head)} bytes"
     if head[257:262] == b"ustar":
         return "a tar archive: unpack it first"
     for magic, what in STRANGERS:
