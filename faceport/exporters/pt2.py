@@ -42,5 +42,5 @@ def export(module: nn.Module, spec: ModelSpec, folder: Path, _: ExportOptions) -
     # torch.export's errors share no base.
     except Exception as error:
         raise ExportError(f"torch could not export {spec.arch}: {first_line(error)}") from error
-    (folder / FILE).write_bytes(buffer.getvalue())
+    (folder / FILE).write_bytes(buffer.getbuffer())
     return Exported(FILE, tools=tools)

@@ -44,7 +44,7 @@ def export(module: nn.Module, spec: ModelSpec, folder: Path, _: ExportOptions) -
             f"torch could not trace {spec.arch} to TorchScript: {first_line(error)}"
         ) from error
     _check_batch(outputs, spec)
-    (folder / FILE).write_bytes(_without_sources(buffer.getvalue()))
+    _write_without_sources(buffer, folder / FILE)
     return Exported(FILE, tools=tools)
 
 
@@ -59,14 +59,9 @@ def _check_batch(outputs: tuple[Tensor, ...], spec: ModelSpec) -> None:
         )
 
 
-def _without_sources(archive: bytes) -> bytes:
-    """Drop the debug records, which hold source paths of the machine that traced."""
-    target = io.BytesIO()
-    with (
-        zipfile.ZipFile(io.BytesIO(archive)) as old,
-        zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as new,
-    ):
+def _write_without_sources(archive: io.BytesIO, path: Path) -> None:
+    """Leave out the debug records, which hold source paths of the machine that traced."""
+    with zipfile.ZipFile(archive) as old, zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as new:
         for name in old.namelist():
             if not name.endswith(".debug_pkl"):
                 new.writestr(zipfile.ZipInfo(name, ZIP_EPOCH), old.read(name))
-    return target.getvalue()

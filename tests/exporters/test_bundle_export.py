@@ -153,6 +153,23 @@ def test_a_model_without_a_dynamic_batch_is_measured_alone(
     assert [r.batch for r in bundle.artefact("torchscript").parity] == [1]
 
 
+def test_raw_features_keep_their_length(tiny_model: Exportable, tmp_path: Path) -> None:
+    class Raw(torch.nn.Module):
+        def forward(self, pixels: torch.Tensor) -> tuple[torch.Tensor, ...]:
+            embedding, norm = network(pixels)
+            return (embedding * norm,)
+
+    network = tiny_model.module
+    spec = replace(
+        tiny_model.spec, outputs=tiny_model.spec.outputs[:1], norm_output=None, normalized=False
+    )
+    options = ExportOptions(formats=("onnx", "torchscript"), simplify=False)
+    bundle = export_bundle(Model(Raw().eval(), spec), tmp_path / "m.bundle", options)
+    lengths = np.linalg.norm(bundle.proof()["output.embedding"], axis=1)
+    assert np.abs(lengths - 1).min() > 0.01
+    assert [a.parity[1].batch for a in bundle.manifest.artefacts] == [5, 5]
+
+
 def with_perturbed_weight(exporter: Exporter) -> Exporter:
     def export(module, spec, folder, options) -> Exported:  # type: ignore[no-untyped-def]
         exported = exporter(module, spec, folder, options)
