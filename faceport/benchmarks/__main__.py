@@ -7,6 +7,7 @@ import sys
 import tempfile
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -16,18 +17,27 @@ from faceport.errors import FaceportError
 from faceport.images import load_image
 from faceport.runtime.pipeline import Pipeline
 
+if TYPE_CHECKING:
+    from faceport.exporters.onnx_import import Family
+
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 @click.command()
 @click.option("--checkpoint", type=FILE, required=True, help="Recogniser checkpoint to export.")
 @click.option("--detector", type=FILE, required=True, help="Detector as an ONNX file.")
-@click.option("--family", default="scrfd", show_default=True, help="Family of the detector.")
+@click.option(
+    "--family",
+    type=click.Choice(["scrfd", "yunet", "yolov8-face"]),
+    default="scrfd",
+    show_default=True,
+    help="Family of the detector.",
+)
 @click.option("--photo", type=FILE, required=True, help="Photograph with faces.")
 @click.option("--rounds", default=40, show_default=True, type=click.IntRange(3))
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def main(
-    *, checkpoint: Path, detector: Path, family: str, photo: Path, rounds: int, as_json: bool
+    *, checkpoint: Path, detector: Path, family: Family, photo: Path, rounds: int, as_json: bool
 ) -> None:
     """Measure the pipeline's overhead over its two model runs, and a fresh process."""
     try:
@@ -43,7 +53,7 @@ def main(
         click.echo(f"{name:44} {value:10.3f}" if isinstance(value, float) else f"{name:44} {value}")
 
 
-def _bundles(checkpoint: Path, detector: Path, family: str, folder: Path) -> tuple[Path, Path]:
+def _bundles(checkpoint: Path, detector: Path, family: Family, folder: Path) -> tuple[Path, Path]:
     from faceport.converters import convert
     from faceport.exporters import ExportOptions, export_bundle
     from faceport.exporters.onnx_import import ImportOptions, import_onnx
