@@ -91,7 +91,7 @@ def _has_whole_pickles(path: Path) -> bool:
             for _ in range(LEGACY_PICKLES):
                 for _operation in pickletools.genops(handle):
                     pass
-    except (OSError, ValueError):
+    except (OSError, ValueError, OverflowError, MemoryError):
         return False
     return True
 

@@ -41,7 +41,7 @@ class Request:
             urllib.parse.urlsplit(self.url)
         except ValueError as error:
             raise InputError(
-                "the URL is malformed", received=self.url, expected=str(error)
+                f"the URL is malformed: {error}", expected="http(s)://host/path"
             ) from error
 
     @property

@@ -88,7 +88,8 @@ def _checked_zip(path: Path) -> Kind:
     try:
         with zipfile.ZipFile(path) as archive:
             names = [name.split("/", 1)[-1] for name in archive.namelist()]
-    except (zipfile.BadZipFile, OSError, ValueError) as error:
+    # A damaged directory makes zipfile fail in many ways, not all of them its own.
+    except Exception as error:
         raise _unreadable(path, "a truncated or damaged zip archive") from error
     if "constants.pkl" in names or any(name.startswith("code/") for name in names):
         raise _unreadable(path, "a TorchScript archive: it holds a program, not a state dict")

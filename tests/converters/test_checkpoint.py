@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import pickle
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from safetensors.torch import save_file
 
 from faceport.converters.checkpoint import read_checkpoint
-from faceport.errors import CheckpointReadError, UntrustedCheckpointError
+from faceport.errors import CheckpointError, CheckpointReadError, UntrustedCheckpointError
 
 STATE = {"a.weight": torch.arange(24.0).reshape(2, 3, 4), "a.bias": torch.ones(2)}
 
@@ -48,6 +49,18 @@ def test_a_file_cut_anywhere_is_unreadable(
     cut.write_bytes(content[: int(part * len(content))])
     with pytest.raises(CheckpointReadError, match=r"cut\.pth"):
         read_checkpoint(cut, trust=trust)
+
+
+@pytest.mark.parametrize("name", ["zip", "legacy", "safetensors"])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
+@given(data=st.data())
+def test_damaged_bytes_give_our_errors_only(name: str, data: st.DataObject, tmp_path: Path) -> None:
+    content = bytearray(written(tmp_path)[name].read_bytes())
+    for _ in range(data.draw(st.integers(1, 3))):
+        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+    (tmp_path / "damaged.pth").write_bytes(content)
+    with contextlib.suppress(CheckpointError):
+        read_checkpoint(tmp_path / "damaged.pth", trust=False)
 
 
 @pytest.mark.parametrize("size", [1, 100, 4_096, 1_000_000, 2_500_000, -1])

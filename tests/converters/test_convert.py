@@ -24,6 +24,7 @@ from faceport.errors import (
     UnknownArchitectureError,
     UntrustedCheckpointError,
 )
+from faceport.models.mobilefacenet_flat import mobilefacenet_flat
 from faceport.spec import ModelSpec, PreprocessSpec
 
 GOLDEN = {
@@ -233,6 +234,18 @@ def test_a_pickle_that_runs_code_is_refused_unless_trusted(weights: Path) -> Non
     assert "--trust-checkpoint" in str(caught.value)
     with pytest.raises(CheckpointReadError, match=r"models\.yolo\.Model, which is not installed"):
         convert(file, ConvertOptions(trust_checkpoint=True))
+
+
+def test_a_trusted_pickle_of_a_whole_module_gives_its_weights(
+    flat_file: Path, flat_state: dict[str, torch.Tensor], save: Callable[..., Path]
+) -> None:
+    network = mobilefacenet_flat()
+    network.load_state_dict(flat_state)
+    file = save({"model": network, "epoch": 1})
+    with pytest.raises(UntrustedCheckpointError, match=r"torch\.nn\.modules"):
+        convert(file)
+    spec = convert(file, ConvertOptions(trust_checkpoint=True)).spec
+    assert spec.weights_sha256 == convert(flat_file).spec.weights_sha256
 
 
 def test_options_are_checked_before_anything_is_read(tmp_path: Path) -> None:
