@@ -49,7 +49,7 @@ class _Subject:
 
 def export_bundle(
     model: Exportable,
-    output: Path,
+    output: str | Path,
     options: ExportOptions | None = None,
     on_step: OnStep | None = None,
 ) -> Bundle:
@@ -77,7 +77,7 @@ def export_bundle(
     _check_options(chosen)
     size = model.spec.preprocess
     pixels = probe_pictures(size.height, size.width, chosen.parity_images)
-    with write_bundle(output) as folder:
+    with write_bundle(Path(output)) as folder:
         step("checkpoint: computing the reference")
         tensor = to_tensor(pixels, "rgb", size)
         reference = reference_outputs(model, tensor)

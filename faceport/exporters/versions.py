@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from importlib import metadata
+import importlib
 
 from faceport.errors import MissingDependencyError
 
+EXTRAS = {"onnxruntime": "cpu"}
+"""The extra that brings a package, where it is not `export`."""
+
 
 def versions_of(*packages: str) -> dict[str, str]:
-    """Return the installed versions of packages of the `export` extra.
+    """Return the versions of packages, by their import names.
+
+    Asked of the package itself: one import name comes in several distributions (onnxruntime,
+    onnxruntime-gpu).
 
     Raises:
         MissingDependencyError: one of them is not installed.
@@ -16,7 +22,7 @@ def versions_of(*packages: str) -> dict[str, str]:
     versions = {}
     for package in packages:
         try:
-            versions[package] = metadata.version(package)
-        except metadata.PackageNotFoundError as error:
-            raise MissingDependencyError(package, "export") from error
+            versions[package] = str(importlib.import_module(package).__version__)
+        except ImportError as error:
+            raise MissingDependencyError(package, EXTRAS.get(package, "export")) from error
     return versions

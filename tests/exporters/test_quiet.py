@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import threading
 import warnings
 
 import pytest
@@ -23,6 +24,18 @@ def test_nothing_is_written_inside(
         chatter()
     assert capsys.readouterr() == ("", "")
     assert caplog.records == []
+
+
+def test_a_progress_display_in_another_thread_goes_on(capsys: pytest.CaptureFixture[str]) -> None:
+    def spin() -> None:
+        if not sys.stderr.closed:
+            sys.stderr.write("50 %")
+
+    with quiet():
+        thread = threading.Thread(target=spin)
+        thread.start()
+        thread.join()
+    assert capsys.readouterr() == ("", "50 %")
 
 
 def test_everything_is_as_it_was_afterwards(

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import inspect
+import sys
 
 import pytest
 
@@ -24,11 +25,17 @@ def test_an_unknown_format_is_named_with_the_known_ones() -> None:
 
 
 def test_versions_are_those_of_the_installed_packages() -> None:
+    import onnx
     import torch
 
-    assert versions_of("torch") == {"torch": torch.__version__}
+    wanted = {"torch": torch.__version__, "onnx": onnx.__version__}
+    assert versions_of("torch", "onnx") == wanted
 
 
-def test_a_package_that_is_not_installed_names_its_extra() -> None:
-    with pytest.raises(MissingDependencyError, match=r"faceport\[export\]"):
-        versions_of("torch", "no-such-package-at-all")
+@pytest.mark.parametrize(("package", "extra"), [("onnxslim", "export"), ("onnxruntime", "cpu")])
+def test_a_package_that_is_not_installed_names_its_extra(
+    monkeypatch: pytest.MonkeyPatch, package: str, extra: str
+) -> None:
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(MissingDependencyError, match=rf"{package}.*faceport\[{extra}\]"):
+        versions_of("torch", package)
