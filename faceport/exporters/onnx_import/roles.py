@@ -55,10 +55,10 @@ def scrfd_roles(shapes: Shapes, height: int, width: int) -> Roles:
         "a stride (8, 16, 32), with or without a batch axis: scores (N, 1), boxes (N, 4), "
         f"landmarks (N, 10) if any; N at {height}×{width} is "
         + _counts(height, width, LEVELS[3])
-        + " times the anchors a cell"
+        + " times the anchors a cell (1 or 2)"
     )
     roles = {1: ("scores",), 4: ("boxes",), 10: ("landmarks",)}
-    return _levelled("scrfd", shapes, height, width, roles=roles, expected=expected)
+    return _levelled("scrfd", shapes, height, width, roles=roles, expected=expected, most_anchors=2)
 
 
 def yunet_roles(shapes: Shapes, height: int, width: int) -> Roles:
@@ -111,7 +111,7 @@ def _levelled(
     *,
     roles: Mapping[int, tuple[str, ...]],
     expected: str,
-    most_anchors: int = 8,
+    most_anchors: int,
 ) -> Roles:
     """Sort outputs (N, values) by their values into roles and by N into strides."""
     tables: dict[int, dict[int, list[str]]] = {}
@@ -154,9 +154,11 @@ def _maps(shapes: Shapes, grids: list[Grid]) -> Roles | None:
 
 
 def _concatenated(shapes: Shapes, grids: list[Grid]) -> Roles | None:
-    (name, shape), *others = shapes.items()
+    if len(shapes) != 1:
+        return None
+    ((name, shape),) = shapes.items()
     cells = sum(grid.cells for grid in grids)
-    if others or len(shape) != 3 or shape[2] != cells or shape[1] not in ROW_KEYPOINTS:
+    if len(shape) != 3 or shape[2] != cells or shape[1] not in ROW_KEYPOINTS:
         return None
     strides = tuple(grid.stride for grid in grids)
     return Roles(strides, {"concatenated": (name,)}, keypoints=ROW_KEYPOINTS[shape[1]])
