@@ -129,26 +129,26 @@ def _flattened(mapping: Mapping[Any, Any], prefix: str = "") -> Iterator[tuple[s
 
 def _bare_names(tensors: Mapping[str, object], file: str) -> dict[str, str]:
     """Map bare keys to names: a prefix goes while most of the keys that are left have it."""
-    inside = {name: name for name in tensors}
-    beside: dict[str, str] = {}
+    inside = [(name, name) for name in tensors]
+    beside: list[tuple[str, str]] = []
     while True:
-        first, _ = Counter(key.split(".", 1)[0] for key in inside).most_common(1)[0]
-        if first not in PREFIXES or first in inside:
-            break
+        first, _ = Counter(key.split(".", 1)[0] for key, _ in inside).most_common(1)[0]
         prefix = f"{first}."
-        beside |= {name: name for key, name in inside.items() if not key.startswith(prefix)}
-        inside = {
-            key.removeprefix(prefix): name for key, name in inside.items() if key.startswith(prefix)
-        }
-    clash = sorted(inside.keys() & beside.keys())
-    if clash:
-        raise KeyMismatchError(
-            f"two keys of {file} are the same without their prefixes",
-            received=f"{clash[0]} and {inside[clash[0]]}",
-            expected="one network, and heads beside it",
-            fix="save the network's state dict alone",
-        )
-    return inside | beside
+        if first not in PREFIXES or all(key == first for key, _ in inside):
+            break
+        beside += [(key, name) for key, name in inside if not key.startswith(prefix)]
+        inside = [(key.removeprefix(prefix), n) for key, n in inside if key.startswith(prefix)]
+    names: dict[str, str] = {}
+    for key, name in (*inside, *beside):
+        if key in names:
+            raise KeyMismatchError(
+                f"two keys of {file} are the same without their prefixes",
+                received=f"{names[key]} and {name}",
+                expected="one network, and heads beside it",
+                fix="save the network's state dict alone",
+            )
+        names[key] = name
+    return names
 
 
 def _glimpse(raw: object) -> str:

@@ -95,6 +95,9 @@ def test_a_matching_head_is_dropped_by_name(ir_18: State, save: Callable[..., Pa
     extra = {"model.qaconv.fc.weight": torch.ones(1, 49), "model.qaconv.bn.bias": torch.ones(1)}
     spec = convert(save({"state_dict": {**ir_18, **extra}})).spec
     assert set(spec.dropped_keys) == {"head.kernel", *extra}
+    parallel = {f"module.{key}": value for key, value in {**ir_18, **extra}.items()}
+    spec = convert(save({"state_dict": parallel})).spec
+    assert set(spec.dropped_keys) == {"module.head.kernel", *(f"module.{key}" for key in extra)}
 
 
 @pytest.mark.parametrize(

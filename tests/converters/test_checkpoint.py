@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import pickle
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,7 +16,12 @@ from hypothesis import strategies as st
 from safetensors.torch import save_file
 
 from faceport.converters.checkpoint import read_checkpoint
-from faceport.errors import CheckpointError, CheckpointReadError, UntrustedCheckpointError
+from faceport.errors import (
+    CheckpointError,
+    CheckpointReadError,
+    MissingDependencyError,
+    UntrustedCheckpointError,
+)
 
 STATE = {"a.weight": torch.arange(24.0).reshape(2, 3, 4), "a.bias": torch.ones(2)}
 
@@ -126,3 +132,12 @@ def test_a_plain_pickle_is_no_checkpoint(trust: bool, tmp_path: Path) -> None:
     (tmp_path / "a.pth").write_bytes(pickle.dumps({"a": 1}))
     with pytest.raises(CheckpointReadError, match="truncated or damaged"):
         read_checkpoint(tmp_path / "a.pth", trust=trust)
+
+
+def test_without_safetensors_the_extra_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = written(tmp_path)["safetensors"]
+    monkeypatch.setitem(sys.modules, "safetensors", None)
+    with pytest.raises(MissingDependencyError, match=r"pip install 'faceport\[export\]'"):
+        read_checkpoint(file, trust=False)

@@ -37,10 +37,10 @@ def test_a_head_beside_the_network_keeps_its_name() -> None:
     assert state.names["bn.bias"] == "model.bn.bias"
 
 
-def test_a_head_inside_a_common_prefix_keeps_its_own() -> None:
+def test_a_head_loses_the_prefix_that_it_shares() -> None:
     inside = {f"module.model.{key}": value for key, value in NETWORK.items()}
     state = network_state({**inside, "module.head.kernel": torch.ones(2)}, "a.pth")
-    assert state.names["module.head.kernel"] == "module.head.kernel"
+    assert state.names["head.kernel"] == "module.head.kernel"
     assert state.names["bn.bias"] == "module.model.bn.bias"
 
 
@@ -51,8 +51,19 @@ def test_a_prefix_of_only_a_part_is_a_name() -> None:
 
 def test_keys_that_would_fall_together_are_refused() -> None:
     inside = {f"model.{key}": value for key, value in NETWORK.items()}
-    with pytest.raises(KeyMismatchError, match=r"bn\.bias and model\.bn\.bias"):
+    with pytest.raises(KeyMismatchError, match=r"model\.bn\.bias and bn\.bias"):
         network_state({**inside, "bn.bias": torch.ones(1)}, "a.pth")
+
+
+def test_two_heads_of_one_name_are_not_lost_in_silence() -> None:
+    inside = {f"module.model.{key}": value for key, value in NETWORK.items()}
+    heads = {"head.kernel": torch.ones(1), "module.head.kernel": torch.ones(1)}
+    with pytest.raises(KeyMismatchError, match=r"head\.kernel and module\.head\.kernel"):
+        network_state({**inside, **heads}, "a.pth")
+
+
+def test_a_weight_that_is_called_like_a_prefix_stays() -> None:
+    assert set(network_state({"model": torch.ones(1)}, "a.pth").tensors) == {"model"}
 
 
 def test_nested_dictionaries_become_dotted_keys() -> None:
