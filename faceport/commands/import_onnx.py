@@ -38,8 +38,24 @@ FAMILIES = ("scrfd", "yunet", "yolov8-face", "recogniser")
     "--height", type=click.IntRange(1), help="Input height, where the file leaves it open."
 )
 @click.option("--width", type=click.IntRange(1), help="Input width, where the file leaves it open.")
+@click.option(
+    "--layout", type=click.Choice(["nchw", "nhwc"]), help="Layout, where the file leaves it open."
+)
+@click.option(
+    "--geometry",
+    type=click.Choice(["align", "crop"]),
+    help="How a face is cut out for a recogniser  [default: align, at 112×112 and 112×96].",
+)
+@click.option("--embedding-output", metavar="NAME", help="The embedding, among several outputs.")
+@click.option(
+    "--pad-anchor",
+    type=click.Choice(["top_left", "center"]),
+    help="Where a detector's letterbox puts the picture.",
+)
 @click.option("--score-threshold", type=click.FloatRange(0, 1), help="Default score threshold.")
 @click.option("--nms-threshold", type=click.FloatRange(0, 1), help="Default NMS IoU threshold.")
+@click.option("--max-faces", type=click.IntRange(0), help="Default most faces; 0 is no limit.")
+@click.option("--min-size", type=click.FloatRange(0), help="Default smallest face, in pixels.")
 @json_option
 def command(**choices: Any) -> None:
     """Turn an existing ONNX detector or recogniser into a bundle.

@@ -81,6 +81,8 @@ def open_session(path: Path, options: SessionOptions) -> OnnxRuntimeSession:
     wanted = _available(options.providers, onnxruntime.get_available_providers())
     settings = onnxruntime.SessionOptions()
     settings.log_severity_level = 3
+    # Spinning threads of two models and of OpenCV fight for an edge device's few cores.
+    settings.add_session_config_entry("session.intra_op.allow_spinning", "0")
     if options.threads is not None:
         settings.intra_op_num_threads = options.threads
     names = [PROVIDERS[name] for name in wanted]
