@@ -45,7 +45,7 @@ def _plan(request: PlanRequest) -> Plan:
             alignment_template="arcface_112",
         ),
         origin="mk-minchul/AdaFace",
-        license="MIT (the repository's)",
+        license="MIT (the layout's repository; your file's may differ)",
         features=config.embedding_dim,
         further=() if config.occlusion is None else (occlusion,),
         unused=(MATCHING_HEAD,),

@@ -41,7 +41,7 @@ def _plan_flat(request: PlanRequest) -> Plan:
         network=on_meta(partial(mobilefacenet_flat, dim, kernel)),
         preprocess=_aligned(kernel, HALF, HALF),
         origin="TreB1eN/InsightFace_Pytorch",
-        license="MIT (the repository's)",
+        license="MIT (the layout's repository; your file's may differ)",
         features=dim,
     )
 
