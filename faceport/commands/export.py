@@ -66,6 +66,16 @@ FORMATS = ("onnx", "torchscript", "pt2")
     metavar="N[,N,N]",
     help="Overrule the standard deviation, in 0-255 pixel units.",
 )
+@click.option(
+    "--input-height",
+    type=click.IntRange(1),
+    help="Height of the input in pixels, for families that take several sizes.",
+)
+@click.option(
+    "--input-width",
+    type=click.IntRange(1),
+    help="Width of the input in pixels, for families that take several sizes.",
+)
 @click.option("--opset", type=click.IntRange(17), help="ONNX opset to ask for.")
 @click.option("--simplify/--no-simplify", default=True, help="Simplify the ONNX graph.")
 @click.option(

@@ -30,6 +30,7 @@ class ConvertOptions:
         sha256: what the file must hash to, 64 hex digits.
         color_order: `rgb` or `bgr`; default means and deviations are put in its order.
         mean, std: per channel in the colour order, in 0-255 pixel units.
+        input_height, input_width: of the network's input in pixels, for families that take any.
     """
 
     family: str | None = None
@@ -41,6 +42,8 @@ class ConvertOptions:
     color_order: ColorOrder | None = None
     mean: Triple | None = None
     std: Triple | None = None
+    input_height: int | None = None
+    input_width: int | None = None
 
 
 @dataclass(frozen=True)
