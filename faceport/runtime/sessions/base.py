@@ -6,7 +6,7 @@ A session runs one artefact. It knows nothing of faces: named arrays in, named a
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -26,12 +26,19 @@ class SessionOptions:
     Attributes:
         providers: execution providers in order of preference, by faceport's short names (`cpu`,
             `cuda`). Only what is listed may run: `("cuda",)` on a machine without one is an error,
-            `("cuda", "cpu")` allows the fallback, and `provider` says which it was.
+            `("cuda", "cpu")` allows the fallback, and `provider` says which it was. Which names
+            there are depends on the backend.
         threads: threads inside one operator; None leaves it to the engine.
+        spinning: whether onnxruntime's threads stay awake after a run. Faster where one session
+            has the machine for itself, much slower where two share it.
+        provider_options: settings of the providers listed, by the engine's own names, for example
+            `{"cuda": {"device_id": "1"}}`; see docs/gpu.md.
     """
 
     providers: tuple[str, ...] = ("cpu",)
     threads: int | None = None
+    spinning: bool = False
+    provider_options: Mapping[str, Mapping[str, str]] = field(default_factory=dict, hash=False)
 
 
 class Session(Protocol):
@@ -74,6 +81,35 @@ class SessionFactory(Protocol):
 
     def __call__(self, path: Path, options: SessionOptions) -> Session:
         """Load the file at `path`."""
+
+
+def batch_limit(session: Session) -> int | None:
+    """Return the most rows that a session takes at once, None where it sets no limit.
+
+    Only an engine has one of its own (`max_batch`): the end of the profile it was built with.
+    """
+    return getattr(session, "max_batch", None)
+
+
+def check_option_names(options: SessionOptions, also: Sequence[str] = ()) -> None:
+    """Refuse settings of a provider that is not listed: they would have no effect.
+
+    Args:
+        options: to check.
+        also: groups of settings that belong to no provider.
+
+    Raises:
+        InputError: there are some.
+    """
+    known = (*options.providers, *also)
+    stray = [name for name in options.provider_options if name not in known]
+    if stray:
+        raise InputError(
+            "provider options for a provider that is not listed",
+            received=", ".join(stray),
+            expected=", ".join(known),
+            fix="list the provider, or leave its options out",
+        )
 
 
 def check_feeds(inputs: Sequence[TensorSpec], feeds: Mapping[str, Array]) -> None:

@@ -11,24 +11,23 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from faceport.errors import (
-    MissingDependencyError,
-    ProviderUnavailableError,
-    SessionError,
-)
+from faceport.errors import MissingDependencyError, ProviderUnavailableError, SessionError
 from faceport.runtime.sessions.base import Array, SessionOptions, check_feeds
+from faceport.runtime.sessions.ort_binding import DeviceBinding
+from faceport.runtime.sessions.ort_providers import (
+    SESSION,
+    fix_of,
+    listed_providers,
+    running_provider,
+)
 from faceport.spec import METADATA_KEY, ModelSpec, TensorSpec
 
-PROVIDERS = {
-    "cpu": "CPUExecutionProvider",
-    "cuda": "CUDAExecutionProvider",
-}
-"""faceport's short name to onnxruntime's."""
+NO_FALLBACK = "CPU EP"
+"""What onnxruntime says of `session.disable_cpu_ep_fallback`, however it came to need the CPU."""
 
-GPU_FIX = (
-    "install onnxruntime-gpu instead of onnxruntime (never both) and a CUDA 12 or 13 driver, "
-    "or list a fallback: --providers cuda,cpu"
-)
+DEVICES = {"cuda": "cuda", "tensorrt": "cuda"}
+"""Provider to onnxruntime's name of its memory, where inputs and outputs are kept there."""
+
 DTYPES = {
     "tensor(float)": "float32",
     "tensor(float16)": "float16",
@@ -46,7 +45,14 @@ class OnnxRuntimeSession:
 
     backend = "onnxruntime"
 
-    def __init__(self, session: Any, provider: str, spec: ModelSpec | None, name: str) -> None:
+    def __init__(
+        self,
+        session: Any,
+        provider: str,
+        spec: ModelSpec | None,
+        name: str,
+        device_id: int = 0,
+    ) -> None:
         self.provider = provider
         self.spec = spec
         self.inputs = tuple(_tensor(value) for value in session.get_inputs())
@@ -54,6 +60,9 @@ class OnnxRuntimeSession:
         self._session: Any | None = session
         self._output_names = [output.name for output in self.outputs]
         self._name = name
+        self._binding: DeviceBinding | None = None
+        if provider in DEVICES:
+            self._binding = DeviceBinding(session, self._output_names, DEVICES[provider], device_id)
 
     def run(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
         """Run the graph once; see `Session.run`."""
@@ -61,7 +70,10 @@ class OnnxRuntimeSession:
         if self._session is None:
             raise SessionError(f"{self._name} is closed")
         try:
-            values = self._session.run(self._output_names, dict(feeds))
+            if self._binding is not None:
+                values = self._binding.run(feeds)
+            else:
+                values = self._session.run(self._output_names, dict(feeds))
         # onnxruntime's exceptions have no common base but Exception.
         except Exception as error:
             raise SessionError(f"{self._name} did not run: {error}") from error
@@ -70,6 +82,7 @@ class OnnxRuntimeSession:
     def close(self) -> None:
         """Free the graph."""
         self._session = None
+        self._binding = None
 
 
 def open_session(path: Path, options: SessionOptions) -> OnnxRuntimeSession:
@@ -78,71 +91,48 @@ def open_session(path: Path, options: SessionOptions) -> OnnxRuntimeSession:
         import onnxruntime
     except ImportError as error:
         raise MissingDependencyError("onnxruntime", "cpu") from error
-    wanted = _available(options.providers, onnxruntime.get_available_providers())
-    settings = onnxruntime.SessionOptions()
-    settings.log_severity_level = 3
-    # Spinning threads of two models and of OpenCV fight for an edge device's few cores.
-    settings.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    if options.threads is not None:
-        settings.intra_op_num_threads = options.threads
-    names = [PROVIDERS[name] for name in wanted]
+    providers = listed_providers(options, onnxruntime.get_available_providers())
     try:
-        session = onnxruntime.InferenceSession(str(path), settings, providers=names)
+        settings = _settings(onnxruntime, options)
+        session = onnxruntime.InferenceSession(str(path), settings, providers=providers)
     except Exception as error:
-        raise _load_error(path, error) from error
+        raise _load_error(path, error, options.providers) from error
     provider = running_provider(options.providers, session.get_providers())
     text = session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
     spec = ModelSpec.from_json(text) if text is not None else None
-    return OnnxRuntimeSession(session, provider, spec, path.name)
+    device_id = int(options.provider_options.get(provider, {}).get("device_id", 0))
+    return OnnxRuntimeSession(session, provider, spec, path.name, device_id)
 
 
-def running_provider(asked: Sequence[str], reported: Sequence[str]) -> str:
-    """Return the short name of the provider that a session really runs on.
-
-    Args:
-        asked: short names in order of preference.
-        reported: what `session.get_providers()` says; the first one is in use.
-
-    Raises:
-        ProviderUnavailableError: it fell back to one that was not asked for.
-    """
-    short = {long: name for name, long in PROVIDERS.items()}
-    first = short.get(reported[0], reported[0]) if reported else "nothing"
-    if first not in asked:
-        raise ProviderUnavailableError(
-            "onnxruntime fell back to another provider",
-            received=first,
-            expected=" or ".join(asked),
-            fix=GPU_FIX,
-        )
-    return first
+def _settings(onnxruntime: Any, options: SessionOptions) -> Any:
+    settings = onnxruntime.SessionOptions()
+    settings.log_severity_level = 3
+    if not options.spinning:
+        # Spinning threads of two models and of OpenCV fight for an edge device's few cores.
+        settings.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    if "cpu" not in options.providers:
+        # Else what the provider can't run goes to the CPU without a word.
+        settings.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
+    for key, value in options.provider_options.get(SESSION, {}).items():
+        settings.add_session_config_entry(key, value)
+    if options.threads is not None:
+        settings.intra_op_num_threads = options.threads
+    return settings
 
 
-def _available(asked: Sequence[str], there: Sequence[str]) -> list[str]:
-    unknown = [name for name in asked if name not in PROVIDERS]
-    if unknown or not asked:
-        raise ProviderUnavailableError(
-            "onnxruntime has no such provider here",
-            received=", ".join(unknown) or "an empty list",
-            expected=", ".join(PROVIDERS),
-        )
-    wanted = [name for name in asked if PROVIDERS[name] in there]
-    if not wanted:
-        raise ProviderUnavailableError(
-            "this onnxruntime does not have the provider",
-            received=", ".join(asked),
-            expected=", ".join(name for name, long in PROVIDERS.items() if long in there),
-            fix=GPU_FIX,
-        )
-    return wanted
-
-
-def _load_error(path: Path, error: Exception) -> SessionError:
+def _load_error(path: Path, error: Exception, asked: Sequence[str]) -> SessionError:
     if not path.is_file():
         return SessionError(f"{path} is not there", expected="an ONNX file")
+    if NO_FALLBACK in str(error):
+        return ProviderUnavailableError(
+            "onnxruntime would have fallen back to the CPU: the provider did not start, or can't "
+            f"run all of {path.name}",
+            received=", ".join(asked),
+            fix=fix_of(asked),
+        )
     return SessionError(
         f"{path} could not be loaded by onnxruntime: {error}",
-        fix="the file may be damaged, or need a newer onnxruntime",
+        fix="the file may be damaged, need a newer onnxruntime, or a provider option is wrong",
     )
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from faceport.errors import InputError, ProviderUnavailableError, SessionError
 from faceport.runtime.sessions import SessionOptions, open_session
-from faceport.runtime.sessions.onnxruntime import running_provider
+from faceport.runtime.sessions.ort_providers import running_provider
 
 
 def test_a_real_detector_runs(weights: Path) -> None:
@@ -84,7 +84,7 @@ def test_onnxruntimes_silent_fallback_is_an_error(
         lambda path, settings, providers: real(path, settings, providers=["CPUExecutionProvider"]),
     )
     path = weights / "yunet_n_dynamic.onnx"
-    with pytest.raises(ProviderUnavailableError, match="fell back"):
+    with pytest.raises(ProviderUnavailableError, match="fallen back"):
         open_session(path, "onnxruntime", SessionOptions(providers=("cuda",)))
     assert open_session(
         path, "onnxruntime", SessionOptions(providers=("cuda", "cpu"))
