@@ -34,6 +34,8 @@ PROOF_OUTPUT = "output."
 """What stands before an output's name in its key in `proof.npz`."""
 
 Arrays = Mapping[str, NDArray[np.generic]]
+Detail = str | int | float | tuple[str, ...] | Mapping[str, float]
+"""One decision of an export, as JSON can hold it."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,19 @@ class Parity:
     batch: int
     max_abs_diff: float
     min_cosine: float
+    mean_cosine: float | None = None
+
+
+@dataclass(frozen=True)
+class Tolerance:
+    """What parity figures must hold: the smallest cosines and the largest difference that pass.
+
+    `min_mean_cosine` is of the mean over the pictures; None asks nothing of it.
+    """
+
+    min_cosine: float
+    max_abs_diff: float
+    min_mean_cosine: float | None = None
 
 
 @dataclass(frozen=True)
@@ -63,6 +78,12 @@ class Artefact:
 
     `opset` is what the ONNX file really holds, whatever was asked for. `reference` says what the
     parity figures compare with: the checkpoint's module, or the imported file itself.
+
+    `parity` is measured on the proof's pictures, and is empty where the machine of the export can't
+    run the artefact (an engine without its GPU); a note then says so. `faces` is the same on real
+    faces that do not travel in the bundle. `tolerance` is what both were held to, where that is not
+    the one of the precision. `details` says what was decided on the way: calibrator, number of
+    images, layers kept back and what they cost.
     """
 
     format: str
@@ -73,11 +94,17 @@ class Artefact:
     opset: int | None = None
     tools: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    faces: tuple[Parity, ...] = ()
+    tolerance: Tolerance | None = None
+    details: Mapping[str, Detail] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Manifest:
-    """What `manifest.json` holds. `created` is UTC, ISO 8601."""
+    """What `manifest.json` holds. `created` is UTC, ISO 8601.
+
+    `notes` say what was asked for and not made.
+    """
 
     spec: ModelSpec
     fingerprint: str
@@ -85,6 +112,7 @@ class Manifest:
     proof: FileRecord
     faceport_version: str
     created: str
+    notes: tuple[str, ...] = ()
     schema_version: int = SCHEMA_VERSION
 
 

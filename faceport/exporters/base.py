@@ -1,4 +1,4 @@
-"""The contract of an exporter: a torch module in, one file of one format out.
+"""The contracts of exporters: a torch module or an ONNX file in, one file of one format out.
 
 An exporter writes and describes. Whether the file computes what the module computes is measured
 afterwards, for all formats in one place: `bundle_export`.
@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
+from faceport.bundle import Detail
 from faceport.spec import ModelSpec
 
 if TYPE_CHECKING:
@@ -20,18 +21,33 @@ DEFAULT_OPSET = 18
 """The lowest that torch's exporter writes by itself; onnxruntime 1.14 and TensorRT 8.6 read it."""
 
 
+Target = Literal["onnxruntime", "tensorrt"]
+Calibrator = Literal["minmax", "entropy", "percentile"]
+
+
 @dataclass(frozen=True)
 class ExportOptions:
     """What to export, and how.
 
     Attributes:
-        formats: keys of `faceport.exporters.EXPORTERS`.
-        precisions: keys of `faceport.runtime.parity.TOLERANCES`.
+        formats: keys of `EXPORTERS` and `ENGINE_EXPORTERS` in `faceport.exporters.registry`.
+        precisions: `fp32` and keys of `PRECISION_STEPS` there. Formats made from the module exist
+            in fp32 only; the ONNX file and engines are made in each.
+        target: whose habits the ONNX graph is written for; None takes `tensorrt` if an engine is
+            among the formats, else `onnxruntime`. Any runtime can run either.
         opset: the ONNX opset to ask for. What comes out may be another; the manifest says which.
         simplify: whether to simplify the ONNX graph.
         fuse_preprocess: whether the graph takes uint8 NHWC RGB pixels and does mean, std, channel
             order and layout itself.
         parity_images: a folder of photographs to measure parity on, instead of drawn pictures.
+        calibration: a folder of photographs, searched with all its subfolders; the faces on them
+            calibrate int8, and every fourth one is kept out and measured.
+        calibration_detector: the detector's bundle that finds those faces.
+        calibration_aligned: the photographs are face crops of the model's size already.
+        calibrator: how activations' ranges are chosen from what was seen.
+        keep_fp32: names of nodes, or operator types, that no precision step touches.
+        min_cosine: replaces the precision's own tolerance, for weights that cannot hold it.
+        min_mean_cosine: likewise.
     """
 
     formats: tuple[str, ...] = ("onnx", "torchscript")
@@ -40,6 +56,14 @@ class ExportOptions:
     simplify: bool = True
     fuse_preprocess: bool = False
     parity_images: Path | None = None
+    target: Target | None = None
+    calibration: Path | None = None
+    calibration_detector: Path | None = None
+    calibration_aligned: bool = False
+    calibrator: Calibrator = "minmax"
+    keep_fp32: tuple[str, ...] = ()
+    min_cosine: float | None = None
+    min_mean_cosine: float | None = None
 
 
 @dataclass(frozen=True)
@@ -51,12 +75,14 @@ class Exported:
         opset: of the default domain, read from the file; None for formats without one.
         tools: versions of the packages that made it, by name.
         notes: what a reader of the manifest should know.
+        details: what was decided on the way, by name.
     """
 
     file: str
     opset: int | None = None
     tools: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    details: Mapping[str, Detail] = field(default_factory=dict)
 
 
 class Exporter(Protocol):
@@ -77,6 +103,35 @@ class Exporter(Protocol):
         Raises:
             MissingDependencyError: a package of the `export` extra is not installed.
             ExportError: the module can't be exported to this format.
+        """
+
+
+class EngineBuilder(Protocol):
+    """Builds one engine from an ONNX file; each engine format's module has one, called `build`."""
+
+    def __call__(
+        self,
+        onnx_file: Path,
+        spec: ModelSpec,
+        precision: str,
+        folder: Path,
+        options: ExportOptions,
+        /,
+    ) -> Exported:
+        """Write the engine into `folder`, under a name that has the precision in it.
+
+        The graph is typed: precision is in it already, and nothing else may lower it.
+
+        Args:
+            onnx_file: of that precision; it carries the spec.
+            spec: travels with the engine.
+            precision: `fp32`, `fp16` or `int8`, to check that the engine is what was asked for.
+            folder: exists; nothing but the engine's file is left in it.
+            options: see `ExportOptions`.
+
+        Raises:
+            MissingDependencyError: the engine's package is not installed.
+            ExportError: the engine can't be built.
         """
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import TYPE_CHECKING
+from tempfile import TemporaryDirectory
 
 from faceport.bundle import (
     PROOF_INPUT,
@@ -19,32 +19,20 @@ from faceport.bundle import (
     write_manifest,
     write_proof,
 )
-from faceport.errors import ExportError, InputError
 from faceport.exporters.base import Exportable, ExportOptions
+from faceport.exporters.calibration import face_crops
+from faceport.exporters.graph_artefacts import Graphs, graph_artefacts
+from faceport.exporters.plan import FP32, ONNX, Plan, plan_of
 from faceport.exporters.probe import probe_pictures
-from faceport.exporters.quiet import first_line
-from faceport.exporters.registry import EXPORTERS, exporter_of
+from faceport.exporters.registry import exporter_of
+from faceport.exporters.subject import Subject, subject_of
 from faceport.runtime import parity
-from faceport.runtime.preprocess import to_tensor
-from faceport.runtime.sessions.base import Array
 from faceport.runtime.verify import measure_artefact
-from faceport.spec import ModelSpec
 from faceport.version import __version__
-
-if TYPE_CHECKING:
-    from torch import nn
 
 OnStep = Callable[[str], None]
 
-
-@dataclass(frozen=True)
-class _Subject:
-    """What is exported, and what its outputs on the proof's pictures must be."""
-
-    module: nn.Module
-    spec: ModelSpec
-    inputs: Array
-    reference: dict[str, Array]
+ONNX_FILE = "model.onnx"
 
 
 def export_bundle(
@@ -74,100 +62,74 @@ def export_bundle(
     """
     chosen = options or ExportOptions()
     step = on_step or _no_step
-    _check_options(chosen)
+    plan = plan_of(chosen)
+    chosen = replace(chosen, target=plan.target)
     size = model.spec.preprocess
     pixels = probe_pictures(size.height, size.width, chosen.parity_images)
+    crops = face_crops(model.spec, chosen, step)
     with write_bundle(Path(output)) as folder:
         step("checkpoint: computing the reference")
-        tensor = to_tensor(pixels, "rgb", size)
-        reference = reference_outputs(model, tensor)
-        parity.check_reference(model.spec, tensor, reference)
-        module, spec = model.module, model.spec
-        if chosen.fuse_preprocess:
-            from faceport.exporters.fuse import fuse_preprocess
-
-            module, spec = fuse_preprocess(module, spec)
-        inputs = to_tensor(pixels, "rgb", spec.preprocess)
-        subject = _Subject(module, spec, inputs, reference)
-        artefacts = tuple(_proven(name, subject, folder, chosen, step) for name in chosen.formats)
+        subject = subject_of(model, pixels, crops, chosen)
+        artefacts = tuple(_artefacts(subject, plan, folder, chosen, step))
         step("bundle: writing")
-        _describe(subject, artefacts, folder)
+        _describe(subject, artefacts, plan.notes, folder)
     return Bundle.open(output)
 
 
-def reference_outputs(model: Exportable, inputs: Array) -> dict[str, Array]:
-    """Return what the network computes: one array an output, by name.
-
-    Raises:
-        ExportError: it fails on its own input, gives another number of outputs than its spec says,
-            or is in training mode.
-    """
-    import torch
-
-    if model.module.training:
-        raise ExportError("the module is in training mode", expected="module.eval()")
-    try:
-        with torch.inference_mode():
-            values = model.module(torch.from_numpy(inputs))
-    # torch raises RuntimeError for nearly everything, and others besides.
-    except Exception as error:
-        raise ExportError(
-            f"{model.spec.arch} does not run on its own input: {first_line(error)}"
-        ) from error
-    names = model.spec.output_names
-    if len(values) != len(names):
-        raise ExportError(
-            f"the module of {model.spec.arch} is not what its spec says",
-            received=f"{len(values)} outputs",
-            expected=", ".join(names),
-        )
-    return {name: value.numpy() for name, value in zip(names, values, strict=True)}
+def _artefacts(
+    subject: Subject, plan: Plan, folder: Path, options: ExportOptions, step: OnStep
+) -> Iterator[Artefact]:
+    for name in plan.modules:
+        yield _of_module(name, subject, folder, options, step)
+    if not plan.needs_graphs:
+        return
+    with TemporaryDirectory(dir=folder, prefix=".graphs") as scratch:
+        source = folder / ONNX_FILE
+        if ONNX not in plan.modules:
+            step(f"{ONNX}: exporting")
+            source = (
+                Path(scratch)
+                / exporter_of(ONNX)(subject.module, subject.spec, Path(scratch), options).file
+            )
+        graphs = Graphs(subject, plan, folder, Path(scratch), options, step)
+        yield from graph_artefacts(graphs, source)
 
 
-def _proven(
-    format: str, subject: _Subject, folder: Path, options: ExportOptions, step: OnStep
+def _of_module(
+    format: str, subject: Subject, folder: Path, options: ExportOptions, step: OnStep
 ) -> Artefact:
     step(f"{format}: exporting")
     exported = exporter_of(format)(subject.module, subject.spec, folder, options)
     step(f"{format}: measuring parity")
-    path = folder / exported.file
-    figures = measure_artefact(path, format, subject.spec, subject.inputs, subject.reference)
-    parity.check(figures, parity.tolerance_for("fp32"), exported.file)
+    path, proof = folder / exported.file, subject.proof
+    figures = measure_artefact(path, format, subject.spec, proof.inputs, proof.reference)
+    parity.check(figures, parity.tolerance_for(FP32), exported.file)
     return Artefact(
         format=format,
-        precision="fp32",
+        precision=FP32,
         file=record_of(folder, exported.file),
         parity=figures,
         opset=exported.opset,
         tools=exported.tools,
         notes=exported.notes,
+        details=exported.details,
     )
 
 
-def _describe(subject: _Subject, artefacts: tuple[Artefact, ...], folder: Path) -> None:
-    outputs = {PROOF_OUTPUT + name: array for name, array in subject.reference.items()}
+def _describe(
+    subject: Subject, artefacts: tuple[Artefact, ...], notes: tuple[str, ...], folder: Path
+) -> None:
+    outputs = {PROOF_OUTPUT + name: array for name, array in subject.proof.reference.items()}
     manifest = Manifest(
         spec=subject.spec,
         fingerprint=subject.spec.fingerprint,
         artefacts=artefacts,
-        proof=write_proof(folder, {PROOF_INPUT: subject.inputs, **outputs}),
+        proof=write_proof(folder, {PROOF_INPUT: subject.proof.inputs, **outputs}),
         faceport_version=__version__,
         created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        notes=notes,
     )
     write_manifest(folder, manifest)
-
-
-def _check_options(options: ExportOptions) -> None:
-    for kind, names in (("formats", options.formats), ("precisions", options.precisions)):
-        if not names or len(set(names)) != len(names):
-            raise InputError(
-                f"the {kind} are not a list of different names", received=", ".join(names) or "none"
-            )
-    for name in options.formats:
-        if name not in EXPORTERS:
-            raise InputError("no such format", received=name, expected=", ".join(EXPORTERS))
-    for name in options.precisions:
-        parity.tolerance_for(name)
 
 
 def _no_step(_: str) -> None:

@@ -48,8 +48,10 @@ def set_spec(model: ModelProto, spec: ModelSpec) -> None:
     entry.key, entry.value = METADATA_KEY, spec.to_json()
 
 
-def check_interface(model: ModelProto, spec: ModelSpec) -> None:
+def check_interface(model: ModelProto, spec: ModelSpec, *, full: bool = False) -> None:
     """Compare a graph's inputs and outputs with a spec: names, order, sizes, dynamic axes.
+
+    With `full`, types and shapes are inferred all through the graph, and must agree.
 
     Raises:
         ExportError: they differ, or the file is no valid ONNX.
@@ -57,8 +59,8 @@ def check_interface(model: ModelProto, spec: ModelSpec) -> None:
     import onnx
 
     try:
-        onnx.checker.check_model(model)
-    except (onnx.checker.ValidationError, ValueError) as error:
+        onnx.checker.check_model(model, full_check=full)
+    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError, ValueError) as error:
         raise ExportError(f"the exporter wrote an invalid ONNX graph: {error}") from error
     for kind, values, wanted in (
         ("inputs", model.graph.input, spec.inputs),

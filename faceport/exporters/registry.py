@@ -1,8 +1,10 @@
-"""Which module exports which format.
+"""Which module makes which format, and which precision.
 
-Adding one: write a module with an `export` that is an `Exporter`, name it in `EXPORTERS`, and name
-the backend that runs its files in `faceport.runtime.sessions.FORMAT_BACKENDS`. The bundle, the
-parity check and the manifest need no change.
+Adding a format: write a module with an `export` that is an `Exporter` (or a `build` that is an
+`EngineBuilder`), name it in `EXPORTERS` (`ENGINE_EXPORTERS`), and name the backend that runs its
+files in `faceport.runtime.sessions.FORMAT_BACKENDS`. Adding a precision: a module with a `reduce`
+that is a `PrecisionStep`, its name in `PRECISION_STEPS`, its tolerance in
+`faceport.runtime.parity.TOLERANCES`. The bundle, the parity check and the manifest need no change.
 """
 
 from __future__ import annotations
@@ -10,14 +12,21 @@ from __future__ import annotations
 import importlib
 
 from faceport.errors import InputError
-from faceport.exporters.base import Exporter
+from faceport.exporters.base import EngineBuilder, Exporter
+from faceport.exporters.precision.base import PrecisionStep
 
 EXPORTERS: dict[str, str] = {
     "onnx": "faceport.exporters.onnx",
     "torchscript": "faceport.exporters.torchscript",
     "pt2": "faceport.exporters.pt2",
 }
-"""Artefact format to the module that has its `export`."""
+"""Artefact format to the module that has its `export`: made from the torch module, in fp32."""
+
+ENGINE_EXPORTERS: dict[str, str] = {}
+"""Artefact format to the module that has its `build`: made from the ONNX file of each precision."""
+
+PRECISION_STEPS: dict[str, str] = {}
+"""Precision to the module that has its `reduce`: from the fp32 ONNX graph to one of it."""
 
 
 def exporter_of(format: str) -> Exporter:
@@ -30,3 +39,29 @@ def exporter_of(format: str) -> Exporter:
         raise InputError("no such format", received=format, expected=", ".join(EXPORTERS))
     exporter: Exporter = importlib.import_module(EXPORTERS[format]).export
     return exporter
+
+
+def engine_builder_of(format: str) -> EngineBuilder:
+    """Return the builder of an engine format.
+
+    Raises:
+        InputError: no such format.
+    """
+    if format not in ENGINE_EXPORTERS:
+        raise InputError("no such engine", received=format, expected=", ".join(ENGINE_EXPORTERS))
+    builder: EngineBuilder = importlib.import_module(ENGINE_EXPORTERS[format]).build
+    return builder
+
+
+def precision_step_of(precision: str) -> PrecisionStep:
+    """Return the step from the fp32 ONNX graph to a precision.
+
+    Raises:
+        InputError: no such precision.
+    """
+    if precision not in PRECISION_STEPS:
+        raise InputError(
+            "no such precision", received=precision, expected=", ".join(("fp32", *PRECISION_STEPS))
+        )
+    step: PrecisionStep = importlib.import_module(PRECISION_STEPS[precision]).reduce
+    return step

@@ -7,12 +7,11 @@ in float64, and a value that is not finite is never within a tolerance.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from faceport.bundle import Parity
+from faceport.bundle import Parity, Tolerance
 from faceport.errors import FaceportError, InputError, ParityError
 from faceport.runtime.sessions.base import Array, Session
 from faceport.spec import ModelSpec
@@ -27,16 +26,10 @@ Arrays = Mapping[str, Array]
 TINY = 1e-6
 
 
-@dataclass(frozen=True)
-class Tolerance:
-    """The smallest cosine and the largest difference that pass."""
-
-    min_cosine: float
-    max_abs_diff: float
-
-
 TOLERANCES: Mapping[str, Tolerance] = {
     "fp32": Tolerance(min_cosine=0.999999, max_abs_diff=1e-4),
+    "fp16": Tolerance(min_cosine=0.9999, max_abs_diff=0.02),
+    "int8": Tolerance(min_cosine=0.97, max_abs_diff=0.3, min_mean_cosine=0.99),
 }
 """What is demanded of an artefact, by its precision."""
 
@@ -121,7 +114,7 @@ def compare(spec: ModelSpec, received: Arrays, expected: Arrays, batch: int) -> 
         ParityError: an output is missing, of another shape, or not finite.
     """
     diffs: list[float] = []
-    cosines: list[float] = []
+    cosines: list[Float64] = []
     embedding = embedding_output(spec)
     for name in spec.output_names:
         if name not in received:
@@ -130,13 +123,15 @@ def compare(spec: ModelSpec, received: Arrays, expected: Arrays, batch: int) -> 
         if name == spec.norm_output:
             diffs.append(_relative(got, want))
             continue
-        cosines.append(_min_cosine(got, want))
+        cosines.append(_cosines(got, want))
         if name != embedding:
             diffs.append(_scaled(got, want))
             continue
         diffs.append(float(np.abs(_unit(got) - _unit(want)).max()))
         diffs.append(_relative(_lengths(got), _lengths(want)))
-    return Parity(batch, max(diffs), min(cosines, default=1.0))
+    lowest = min((float(values.min()) for values in cosines), default=1.0)
+    mean = min((float(values.mean()) for values in cosines), default=1.0)
+    return Parity(batch, max(diffs), lowest, mean)
 
 
 def check(parity: tuple[Parity, ...], tolerance: Tolerance, name: str) -> None:
@@ -156,6 +151,20 @@ def check(parity: tuple[Parity, ...], tolerance: Tolerance, name: str) -> None:
                 received=f"cosine {record.min_cosine:.9f}, max |Δ| {record.max_abs_diff:.3g}",
                 expected=f"cosine ≥ {tolerance.min_cosine}, max |Δ| ≤ {tolerance.max_abs_diff:g}",
             )
+        _check_mean(record, tolerance.min_mean_cosine, name)
+
+
+def _check_mean(record: Parity, least: float | None, name: str) -> None:
+    if least is None:
+        return
+    mean = float("nan") if record.mean_cosine is None else record.mean_cosine
+    if not mean >= least:
+        raise ParityError(
+            f"{name} is on the whole too far from what the checkpoint computes "
+            f"(batch {record.batch})",
+            received=f"mean cosine {mean:.6f}",
+            expected=f"mean cosine ≥ {least}",
+        )
 
 
 def embedding_output(spec: ModelSpec) -> str | None:
@@ -181,6 +190,7 @@ def _at_batch(
         size,
         max(record.max_abs_diff for record in records),
         min(record.min_cosine for record in records),
+        float(np.mean([record.mean_cosine for record in records])),
     )
 
 
@@ -237,10 +247,10 @@ def _unit(rows: Float64) -> Float64:
     return rows / np.maximum(_lengths(rows), TINY)
 
 
-def _min_cosine(received: Float64, expected: Float64) -> float:
+def _cosines(received: Float64, expected: Float64) -> Float64:
     cosines = np.einsum("nd,nd->n", _unit(received), _unit(expected))
     both_zero = (_lengths(received) < TINY) & (_lengths(expected) < TINY)
-    return float(np.minimum(np.where(both_zero[:, 0], 1.0, cosines), 1.0).min())
+    return np.minimum(np.where(both_zero[:, 0], 1.0, cosines), 1.0)
 
 
 def _relative(received: Float64, expected: Float64) -> float:

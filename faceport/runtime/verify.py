@@ -17,10 +17,11 @@ from faceport.errors import (
     InputError,
     MissingDependencyError,
     ParityError,
+    ProviderUnavailableError,
 )
 from faceport.runtime import parity
 from faceport.runtime.parity import Arrays
-from faceport.runtime.sessions import FORMAT_BACKENDS, open_session
+from faceport.runtime.sessions import DEVICE_FORMATS, FORMAT_BACKENDS, open_session
 from faceport.runtime.sessions.base import Array, Session
 from faceport.spec import ModelSpec
 
@@ -33,7 +34,8 @@ class Verified:
 
     Attributes:
         artefact: as the manifest has it.
-        status: `not run` where its engine is not installed; its hash was checked all the same.
+        status: `not run` where its engine or its device is not there; its hash was checked all the
+            same.
         parity: measured now; empty where it could not be.
         problem: why it did not pass, None where it did.
     """
@@ -89,12 +91,15 @@ def _verified(bundle: Bundle, artefact: Artefact, inputs: Array, reference: Arra
     figures: tuple[Parity, ...] = ()
     try:
         path = bundle.checked_file(artefact.file)
-        tolerance = parity.tolerance_for(artefact.precision)
-        _check_record(artefact, path, parity.batch_sizes(bundle.spec, len(inputs)))
-        parity.check(artefact.parity, tolerance, f"by its manifest, {path.name}")
+        tolerance = artefact.tolerance or parity.tolerance_for(artefact.precision)
+        measured = artefact.parity or artefact.format not in DEVICE_FORMATS
+        batches = parity.batch_sizes(bundle.spec, len(inputs)) if measured else ()
+        _check_record(artefact, path, batches)
+        if measured:
+            parity.check(artefact.parity, tolerance, f"by its manifest, {path.name}")
         figures = measure_artefact(path, artefact.format, bundle.spec, inputs, reference)
         parity.check(figures, tolerance, path.name)
-    except MissingDependencyError as error:
+    except (MissingDependencyError, ProviderUnavailableError) as error:
         return Verified(artefact, "not run", problem=str(error))
     except FaceportError as error:
         return Verified(artefact, "failed", figures, str(error))

@@ -132,6 +132,7 @@ def test_figures_are_those_of_plain_float64_loops(count: int, seed: int, noise: 
         diffs += [abs(x / length_a - y / length_b) for x, y in zip(a, b, strict=True)]
         diffs.append(abs(length_a / length_b - 1))
     assert record.min_cosine == pytest.approx(min(*cosines, 1.0), abs=1e-12)
+    assert record.mean_cosine == pytest.approx(sum(cosines) / count, abs=1e-12)
     assert record.max_abs_diff == pytest.approx(max(diffs), rel=1e-9, abs=1e-12)
 
 
@@ -166,7 +167,7 @@ def test_a_turned_map_lowers_the_cosine() -> None:
 
 def test_outputs_of_zeros_are_the_same_as_zeros_and_as_nothing_else() -> None:
     zeros = changed(map=np.zeros_like)
-    assert figures(zeros, truth=zeros)[0] == Parity(1, 0.0, pytest.approx(1))
+    assert figures(zeros, truth=zeros)[0] == Parity(1, 0.0, pytest.approx(1), pytest.approx(1))
     assert figures(network, truth=zeros)[0].min_cosine == 0
 
 
@@ -265,7 +266,7 @@ def test_outputs_without_a_batch_axis_are_one_picture() -> None:
     inputs = pictures(4)
     reference = {"scores": np.stack([scores(inputs[i : i + 1])["scores"] for i in range(4)])}
     records = parity.measure(FakeSession(scores), DETECTOR, inputs, reference)
-    assert records == (Parity(1, 0.0, pytest.approx(1)),)
+    assert records == (Parity(1, 0.0, pytest.approx(1), pytest.approx(1)),)
 
 
 @pytest.mark.parametrize(

@@ -12,10 +12,18 @@ from pathlib import Path
 from faceport.errors import InputError
 from faceport.runtime.sessions.base import Session, SessionFactory, SessionOptions
 
-__all__ = ["BACKENDS", "FORMAT_BACKENDS", "Session", "SessionOptions", "open_session"]
+__all__ = [
+    "BACKENDS",
+    "DEVICE_FORMATS",
+    "FORMAT_BACKENDS",
+    "Session",
+    "SessionOptions",
+    "open_session",
+]
 
 BACKENDS: dict[str, str] = {
     "onnxruntime": "faceport.runtime.sessions.onnxruntime",
+    "openvino": "faceport.runtime.sessions.openvino",
     "torchscript": "faceport.runtime.sessions.torchscript",
     "pt2": "faceport.runtime.sessions.pt2",
 }
@@ -26,7 +34,18 @@ FORMAT_BACKENDS: dict[str, str] = {
     "torchscript": "torchscript",
     "pt2": "pt2",
 }
-"""Artefact format to the backend that runs it."""
+"""Artefact format to the backend that runs it unless another is asked for."""
+
+BACKEND_FORMATS: dict[str, tuple[str, ...]] = {
+    "onnxruntime": ("onnx",),
+    "openvino": ("onnx",),
+    "torchscript": ("torchscript",),
+    "pt2": ("pt2",),
+}
+"""Backend to the artefact formats that it runs."""
+
+DEVICE_FORMATS: frozenset[str] = frozenset({"tensorrt", "tensorrt-rtx"})
+"""Formats that may be made on a machine that can't run them, and so be without parity figures."""
 
 
 def open_session(path: str | Path, backend: str, options: SessionOptions | None = None) -> Session:
