@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from faceport.commands.output import warn
+from faceport.commands.picked import picked
 
 if TYPE_CHECKING:
     from faceport.runtime.pipeline import Pipeline
@@ -30,6 +31,9 @@ def load_pipeline(choices: Mapping[str, Any]) -> Pipeline:
         choices["embedder"],
         options=_session_options(choices),
         backend=choices["backend"],
+        precision=choices["precision"],
+        detector_backend=choices["detector_backend"],
+        detector_precision=choices["detector_precision"],
         max_pixels=choices["max_pixels"],
         **{name: choices[name] for name in LIMITS},
     )
@@ -46,13 +50,19 @@ def load_detector(choices: Mapping[str, Any]) -> Detector:
     if choices["detector"] == STUB:
         return StubDetector()
     limits = {name: choices[name] for name in LIMITS}
-    return open_detector(choices["detector"], _session_options(choices), **limits)
+    return open_detector(
+        choices["detector"],
+        _session_options(choices),
+        backend=choices["detector_backend"],
+        precision=choices["detector_precision"],
+        **limits,
+    )
 
 
 def _session_options(choices: Mapping[str, Any]) -> SessionOptions:
     from faceport.runtime.sessions import SessionOptions
 
-    return SessionOptions(choices["providers"], choices["threads"])
+    return picked(SessionOptions, choices)
 
 
 def models_json(pipeline: Pipeline) -> dict[str, Any]:

@@ -62,21 +62,72 @@ json_option = click.option(
     "--json", "as_json", is_flag=True, help="Print the result as JSON on stdout, and nothing else."
 )
 
+
+def provider_settings(
+    ctx: click.Context, param: click.Parameter, value: tuple[str, ...]
+) -> dict[str, dict[str, str]]:
+    """Read settings like `cuda.device_id=0`: provider, name (which may have dots), value."""
+    settings: dict[str, dict[str, str]] = {}
+    for text in value:
+        path, equals, setting = text.partition("=")
+        provider, dot, name = path.partition(".")
+        if not (equals and dot and provider and name):
+            raise click.BadParameter(f"{text!r} is not PROVIDER.NAME=VALUE", ctx, param)
+        settings.setdefault(provider, {})[name] = setting
+    return settings
+
+
+BACKENDS = ("onnxruntime", "openvino", "tensorrt", "tensorrt-rtx", "torchscript", "pt2")
+PROVIDERS = ("cpu", "cuda", "tensorrt", "openvino", "coreml", "gpu", "npu")
+PRECISIONS = ("fp32", "fp16", "int8")
+
 session_options = all_of(
     click.option(
         "--backend",
-        type=click.Choice(["onnxruntime", "torchscript", "pt2"]),
+        type=click.Choice(BACKENDS),
         help="Engine of the embedder  [default: the first the bundle has an artefact for].",
     ),
     click.option(
+        "--precision",
+        type=click.Choice(PRECISIONS),
+        default="fp32",
+        show_default=True,
+        help="Of the embedder's artefact.",
+    ),
+    click.option(
+        "--detector-backend", type=click.Choice(BACKENDS), help="Engine of the detector, likewise."
+    ),
+    click.option(
+        "--detector-precision",
+        type=click.Choice(PRECISIONS),
+        default="fp32",
+        show_default=True,
+        help="Of the detector's artefact.",
+    ),
+    click.option(
         "--providers",
-        callback=names_of("cpu", "cuda"),
+        callback=names_of(*PROVIDERS),
         metavar="NAME[,NAME…]",
         default="cpu",
         show_default=True,
-        help="Execution providers in order of preference; only what is listed may run.",
+        help="Execution providers in order of preference; only what is listed may run. "
+        f"There are: {', '.join(PROVIDERS)}.",
+    ),
+    click.option(
+        "--provider-option",
+        "provider_options",
+        multiple=True,
+        callback=provider_settings,
+        metavar="PROVIDER.NAME=VALUE",
+        help="Setting of a provider, by the engine's own name, e.g. cuda.device_id=0. Repeatable.",
     ),
     click.option("--threads", type=click.IntRange(1), help="Threads inside one operator."),
+    click.option(
+        "--spinning",
+        is_flag=True,
+        help="Keep onnxruntime's threads awake between runs: faster for one model on an idle "
+        "machine, slower for two.",
+    ),
 )
 
 detector_option = click.option(

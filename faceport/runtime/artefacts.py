@@ -6,7 +6,13 @@ from pathlib import Path
 
 from faceport.bundle import Artefact, Bundle
 from faceport.errors import BundleIntegrityError, InputError, SpecError
-from faceport.runtime.sessions import BACKENDS, FORMAT_BACKENDS, SessionOptions, open_session
+from faceport.runtime.sessions import (
+    BACKEND_FORMATS,
+    BACKENDS,
+    FORMAT_BACKENDS,
+    SessionOptions,
+    open_session,
+)
 from faceport.runtime.sessions.base import Session
 from faceport.spec import ModelSpec
 
@@ -50,7 +56,7 @@ def open_artefact(
     bundle = Bundle.open(path)
     artefact = _choose(bundle, backend, precision)
     file = bundle.checked_file(artefact.file)
-    session = open_session(file, FORMAT_BACKENDS[artefact.format], options)
+    session = open_session(file, backend or FORMAT_BACKENDS[artefact.format], options)
     if session.spec is not None and session.spec.fingerprint != bundle.spec.fingerprint:
         session.close()
         raise BundleIntegrityError(
@@ -64,7 +70,7 @@ def open_artefact(
 
 def _choose(bundle: Bundle, backend: str | None, precision: str) -> Artefact:
     there = {(a.format, a.precision) for a in bundle.manifest.artefacts}
-    formats = [f for f, runs in FORMAT_BACKENDS.items() if backend in (None, runs)]
+    formats = list(FORMAT_BACKENDS) if backend is None else BACKEND_FORMATS[backend]
     found = [name for name in formats if (name, precision) in there]
     # Without one, the bundle's own error says what it has.
     return bundle.artefact((found or formats)[0], precision)

@@ -17,6 +17,8 @@ def detector_from(
     given: str | os.PathLike[str] | Detector,
     options: SessionOptions | None,
     *,
+    backend: str | None = None,
+    precision: str = "fp32",
     score_threshold: float | None = None,
     nms_threshold: float | None = None,
     max_faces: int | None = None,
@@ -36,6 +38,8 @@ def detector_from(
         return open_detector(
             Path(given),
             options,
+            backend=backend,
+            precision=precision,
             score_threshold=score_threshold,
             nms_threshold=nms_threshold,
             max_faces=max_faces,

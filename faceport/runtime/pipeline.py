@@ -48,6 +48,8 @@ class Pipeline:
         options: SessionOptions | None = None,
         backend: str | None = None,
         precision: str = "fp32",
+        detector_backend: str | None = None,
+        detector_precision: str = "fp32",
         score_threshold: float | None = None,
         nms_threshold: float | None = None,
         max_faces: int | None = None,
@@ -61,8 +63,10 @@ class Pipeline:
             detector: a bundle, a lone artefact that carries its spec, `stub`, or a `Detector`.
             embedder: a bundle, a lone artefact that carries its spec, `stub`, or an `Embedder`.
             options: providers and threads, of both.
-            backend: of the embedder; detectors run in onnxruntime.
+            backend: of the embedder; None takes the first that its bundle has an artefact for.
             precision: of the embedder's artefact.
+            detector_backend: of the detector, likewise.
+            detector_precision: of the detector's artefact.
             score_threshold: overrules the detector's own, 0 to 1.
             nms_threshold: overrules the detector's own, 0 to 1.
             max_faces: overrules the detector's own; 0 is no limit.
@@ -82,6 +86,8 @@ class Pipeline:
             finder = detector_from(
                 detector,
                 options,
+                backend=detector_backend,
+                precision=detector_precision,
                 score_threshold=score_threshold,
                 nms_threshold=nms_threshold,
                 max_faces=max_faces,

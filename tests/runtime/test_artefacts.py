@@ -69,7 +69,7 @@ def test_names_what_the_bundle_lacks(
 
 
 def test_refuses_an_unknown_backend(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="onnxruntime, torchscript"):
+    with pytest.raises(InputError, match="onnxruntime, openvino, torchscript"):
         open_artefact(tmp_path, backend="tensorflow")
 
 

@@ -17,6 +17,8 @@ def open_detector(
     source: str | Path,
     options: SessionOptions | None = None,
     *,
+    backend: str | None = None,
+    precision: str = "fp32",
     score_threshold: float | None = None,
     nms_threshold: float | None = None,
     max_faces: int | None = None,
@@ -27,6 +29,8 @@ def open_detector(
     Args:
         source: a bundle's folder (its hashes are checked), or a lone artefact with its spec.
         options: providers and threads.
+        backend: as `open_artefact` takes it.
+        precision: of the bundle's artefact.
         score_threshold: overrules the spec's, 0 to 1.
         nms_threshold: overrules the spec's, 0 to 1.
         max_faces: overrules the spec's; 0 is no limit.
@@ -38,7 +42,7 @@ def open_detector(
         SpecError: a lone file carries no spec.
         SessionError: the file did not load.
     """
-    session, spec = open_artefact(source, options)
+    session, spec = open_artefact(source, options, backend=backend, precision=precision)
     try:
         detector = _detector_spec(spec, source)
         limits = limits_of(

@@ -14,6 +14,7 @@ from faceport.runtime.sessions.base import Session, SessionFactory, SessionOptio
 
 __all__ = [
     "BACKENDS",
+    "BACKEND_FORMATS",
     "DEVICE_FORMATS",
     "FORMAT_BACKENDS",
     "Session",
