@@ -25,7 +25,8 @@ Layout = Literal["nchw", "nhwc"]
 Geometry = Literal["align", "crop", "letterbox"]
 AlignmentTemplate = Literal["arcface_112"]
 Anchor = Literal["top_left", "center"]
-Resample = Literal["bilinear"]
+Resample = Literal["bilinear", "bilinear_antialias"]
+Pool = Literal["cls", "mean", "cls+mean"]
 Task = Literal["embedder", "detector", "landmarks"]
 Decoder = Literal["scrfd", "yunet", "yolov8-face"]
 
@@ -39,6 +40,9 @@ class PreprocessSpec:
     `geometry` says how the picture gets its size: `align` warps the face by its 5 landmarks to
     `alignment_template`; `crop` cuts the box, widened by `box_padding` of its size and clamped to
     the frame, and stretches it; `letterbox` scales the whole picture to fit and pads the rest.
+    `resample` says how: `bilinear` takes the four nearest pixels; `bilinear_antialias`, for box
+    crops, averages all pixels that a shrunken one covers, as torch's
+    `interpolate(mode="bilinear", antialias=True)` does.
     A value is then `(pixel - mean) / std`, per channel in `color_order`.
     """
 
@@ -73,6 +77,12 @@ class PreprocessSpec:
             raise SpecError(
                 "preprocess.alignment_template belongs to geometry 'align' and to no other",
                 received=f"{self.geometry} with {self.alignment_template}",
+            )
+        if self.resample != "bilinear" and self.geometry != "crop":
+            raise SpecError(
+                "preprocess.resample",
+                received=f"{self.resample} with geometry {self.geometry}",
+                expected="bilinear; bilinear_antialias is for geometry crop",
             )
         if self.dynamic_size and self.geometry != "letterbox":
             raise SpecError("preprocess.dynamic_size is for geometry 'letterbox'")
@@ -146,9 +156,9 @@ class ModelSpec:
 
     `weights_sha256` is a hash of the weights' values and names, the same whatever file held them.
     `normalized` says that the graph ends in the L2 norm; `norm_output` names the output that holds
-    the length before it. `fused` is the preprocessing that the graph does itself, if any;
-    `preprocess` is then what is left for the runtime to do. `max_batch` is None for a dynamic
-    batch axis.
+    the length before it. `pool` says which tokens of a transformer make the embedding. `fused` is
+    the preprocessing that the graph does itself, if any; `preprocess` is then what is left for the
+    runtime to do. `max_batch` is None for a dynamic batch axis.
     """
 
     task: Task
@@ -162,6 +172,7 @@ class ModelSpec:
     embedding_dim: int | None = None
     normalized: bool = False
     norm_output: str | None = None
+    pool: Pool | None = None
     max_batch: int | None = None
     detector: DetectorSpec | None = None
     fused: PreprocessSpec | None = None
@@ -214,6 +225,8 @@ class ModelSpec:
             "dim": self.embedding_dim,
             "preprocess": encode(plain),
         }
+        if self.pool is not None:
+            basis["pool"] = self.pool
         return hashlib.sha256(canonical_json(basis).encode()).hexdigest()
 
     def to_json(self) -> str:

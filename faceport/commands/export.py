@@ -76,6 +76,12 @@ FORMATS = ("onnx", "torchscript", "pt2")
     type=click.IntRange(1),
     help="Width of the input in pixels, for families that take several sizes.",
 )
+@click.option(
+    "--pool",
+    type=click.Choice(["cls", "mean", "cls+mean"]),
+    help="Tokens that make a DINOv3 embedding: class token, mean of the patches, or both  "
+    "[default: cls].",
+)
 @click.option("--opset", type=click.IntRange(17), help="ONNX opset to ask for.")
 @click.option("--simplify/--no-simplify", default=True, help="Simplify the ONNX graph.")
 @click.option(

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from faceport.spec import ColorOrder, ModelSpec, PreprocessSpec, Task, TensorSpec, Triple
+from faceport.spec import ColorOrder, ModelSpec, Pool, PreprocessSpec, Task, TensorSpec, Triple
 
 if TYPE_CHECKING:
     import torch
@@ -31,6 +31,7 @@ class ConvertOptions:
         color_order: `rgb` or `bgr`; default means and deviations are put in its order.
         mean, std: per channel in the colour order, in 0-255 pixel units.
         input_height, input_width: of the network's input in pixels, for families that take any.
+        pool: which tokens of a transformer make the embedding.
     """
 
     family: str | None = None
@@ -44,6 +45,7 @@ class ConvertOptions:
     std: Triple | None = None
     input_height: int | None = None
     input_width: int | None = None
+    pool: Pool | None = None
 
 
 @dataclass(frozen=True)
@@ -59,11 +61,17 @@ class Conversion:
 
 @dataclass(frozen=True)
 class PlanRequest:
-    """A checkpoint's shapes, the architecture asked for (None: find it) and the network's end."""
+    """A checkpoint's shapes, the architecture asked for (None: find it) and the network's end.
+
+    What the caller chose of `Layout.choices` is here too; None is the layout's default.
+    """
 
     shapes: Shapes
     arch: str | None
     head: str
+    pool: Pool | None = None
+    input_height: int | None = None
+    input_width: int | None = None
 
 
 @dataclass(frozen=True)
@@ -81,6 +89,9 @@ class Plan:
         further: outputs of the network after the features.
         unused: prefixes of keys that the network has no part for, on purpose.
         warnings: what a user of the model must know.
+        pool: which tokens make the embedding, where there is a choice.
+        expected: the keys that the checkpoint has to have, where they are not the network's.
+        adapt: makes the network's state, float32, from the tensors of those keys.
     """
 
     family: str
@@ -94,6 +105,9 @@ class Plan:
     further: tuple[TensorSpec, ...] = ()
     unused: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    pool: Pool | None = None
+    expected: Shapes | None = None
+    adapt: Callable[[Mapping[str, torch.Tensor]], dict[str, torch.Tensor]] | None = None
 
 
 @dataclass(frozen=True)
@@ -105,8 +119,9 @@ class Layout:
         archs: names of its architectures, as `--arch` takes them.
         marker: the beginning of a key that a checkpoint of this layout has.
         plan: must not fail on missing or odd keys: it assumes the usual size, and the comparison
-            with the checkpoint names them.
+            with the checkpoint names them. It raises InputError for a choice that does not fit.
         heads: names of the network's ends, the default first.
+        choices: the fields of `PlanRequest` that a caller may set, besides `arch` and `head`.
     """
 
     family: str
@@ -114,3 +129,4 @@ class Layout:
     marker: str
     plan: Callable[[PlanRequest], Plan]
     heads: tuple[str, ...] = ("embedding",)
+    choices: tuple[str, ...] = ()

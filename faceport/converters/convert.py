@@ -100,6 +100,7 @@ def _spec(plan: Plan, options: ConvertOptions, file: CheckpointFile) -> ModelSpe
         embedding_dim=plan.features if embedder else None,
         normalized=normalized,
         norm_output=NORM if normalized else None,
+        pool=plan.pool,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from faceport.converters.conversion import Shapes
+from faceport.converters.conversion import Plan, Shapes
 
 if TYPE_CHECKING:
     import torch
@@ -22,6 +22,11 @@ def shapes_of(network: torch.nn.Module) -> Shapes:
         for key, value in network.state_dict().items()
         if not key.endswith(COUNTER)
     }
+
+
+def expected_of(plan: Plan) -> Shapes:
+    """Return the keys that a checkpoint must have for a plan, and their shapes."""
+    return shapes_of(plan.network) if plan.expected is None else plan.expected
 
 
 def fit(expected: Shapes, shapes: Shapes) -> float:

@@ -6,7 +6,7 @@ import hashlib
 from typing import TYPE_CHECKING
 
 from faceport.converters.conversion import Plan
-from faceport.converters.differences import COUNTER, differences, first_few, shapes_of
+from faceport.converters.differences import COUNTER, differences, expected_of, first_few
 from faceport.errors import CheckpointReadError, KeyMismatchError
 
 if TYPE_CHECKING:
@@ -35,16 +35,20 @@ def fill(plan: Plan, state: NetworkState) -> tuple[str, tuple[str, ...]]:
         CheckpointReadError: a weight is no finite real number.
     """
     network = plan.network
-    extra = [key for key in state.tensors if key not in network.state_dict()]
+    known = network.state_dict() if plan.expected is None else plan.expected
+    extra = [key for key in state.tensors if key not in known]
     dropped = [key for key in extra if _is_head(key, plan)]
     _check(plan, state, [key for key in extra if key not in dropped])
     used = {
         key: _as_float32(f"{state.names[key]} of {state.file}", state.tensors[key])
-        for key in shapes_of(network)
+        for key in expected_of(plan)
     }
-    network.load_state_dict({**used, **_counters(plan, state)}, assign=True)
+    weights = used if plan.adapt is None else plan.adapt(used)
+    for key, values in weights.items():
+        _check_finite(f"{state.names.get(key, key)} of {state.file}", values)
+    network.load_state_dict({**weights, **_counters(plan, state)}, assign=True)
     network.requires_grad_(False).eval()
-    return _hash(used), tuple(state.names[key] for key in dropped)
+    return _hash(weights), tuple(state.names[key] for key in dropped)
 
 
 def _is_head(key: str, plan: Plan) -> bool:
@@ -52,7 +56,7 @@ def _is_head(key: str, plan: Plan) -> bool:
 
 
 def _check(plan: Plan, state: NetworkState, unknown: list[str]) -> None:
-    lines = differences(shapes_of(plan.network), state.shapes, unknown)
+    lines = differences(expected_of(plan), state.shapes, unknown)
     if not lines:
         return
     only_unknown = len(lines) == len(unknown)
@@ -62,7 +66,7 @@ def _check(plan: Plan, state: NetworkState, unknown: list[str]) -> None:
         if only_unknown
         else f"{state.file} does not fit {plan.arch} ({plan.origin})",
         received=first_few(lines),
-        expected=f"the {len(shapes_of(plan.network))} keys of {plan.arch}, and training heads",
+        expected=f"the {len(expected_of(plan))} keys of {plan.arch}, and training heads",
         fix="save the checkpoint without what does not belong, or name the right --arch",
     )
 
@@ -84,15 +88,19 @@ def _as_float32(name: str, tensor: torch.Tensor) -> torch.Tensor:
             expected="dense floating point numbers",
             fix="take the checkpoint from before it was quantised",
         )
-    values = tensor.detach().to(torch.float32).contiguous()
+    return tensor.detach().to(torch.float32).contiguous()
+
+
+def _check_finite(name: str, values: torch.Tensor) -> None:
+    import torch
+
     if not bool(torch.isfinite(values).all()):
         raise CheckpointReadError(
             f"the weight {name} is not finite",
-            received=f"NaN or infinity as float32 ({tensor.dtype} in the file)",
+            received="NaN or infinity as float32",
             expected="finite numbers",
             fix="the training diverged or the file is damaged: take another checkpoint",
         )
-    return values
 
 
 def _hash(used: Mapping[str, torch.Tensor]) -> str:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from faceport.converters import adaface, mobilefacenet
+from faceport.converters import adaface, dinov3, mobilefacenet
 from faceport.converters.conversion import Layout
 
-ALL_LAYOUTS: tuple[Layout, ...] = (*mobilefacenet.LAYOUTS, *adaface.LAYOUTS)
+ALL_LAYOUTS: tuple[Layout, ...] = (
+    *mobilefacenet.LAYOUTS,
+    *adaface.LAYOUTS,
+    *dinov3.LAYOUTS,
+)
 
 
 def families() -> tuple[str, ...]:
@@ -15,4 +19,4 @@ def families() -> tuple[str, ...]:
 
 def archs() -> tuple[str, ...]:
     """Return the names that `--arch` takes."""
-    return tuple(arch for layout in ALL_LAYOUTS for arch in layout.archs)
+    return tuple(dict.fromkeys(arch for layout in ALL_LAYOUTS for arch in layout.archs))

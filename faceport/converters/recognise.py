@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from faceport.converters.conversion import ConvertOptions, Layout, Plan, PlanRequest, Shapes
-from faceport.converters.differences import differences, first_few, fit, overlap, shapes_of
+from faceport.converters.differences import differences, expected_of, first_few, fit, overlap
 from faceport.converters.layouts import ALL_LAYOUTS, archs, families
 from faceport.converters.state import NetworkState
 from faceport.errors import InputError, UnknownArchitectureError
@@ -14,6 +16,9 @@ below, it is another network. Pruned relatives of MobileFaceNet share every name
 
 NEAR = 0.1
 """With a smaller overlap of names no family is worth naming."""
+
+CHOICES = ("pool", "input_height", "input_width")
+"""Options that only some layouts offer: the fields of `PlanRequest` that may be left open."""
 
 
 def check_options(options: ConvertOptions) -> None:
@@ -48,18 +53,35 @@ def recognise(state: NetworkState, options: ConvertOptions) -> Plan:
         for layout in _candidates(options)
         if forced or any(key.startswith(layout.marker) for key in shapes)
     ]
-    scores = [
-        fit(shapes_of(_plan(layout, shapes, options.arch).network), shapes) for layout in layouts
-    ]
+    scores = [fit(expected_of(_plan(layout, shapes, options.arch)), shapes) for layout in layouts]
     if not layouts or (max(scores) < RECOGNISED and not forced):
         raise _unknown(state)
     layout = layouts[scores.index(max(scores))]
     _known("head for this network", options.head, layout.heads)
-    return _plan(layout, shapes, options.arch, options.head)
+    chosen = {name: value for name in CHOICES if (value := getattr(options, name)) is not None}
+    _check_choices(layout, chosen)
+    return _plan(layout, shapes, options.arch, options.head, **chosen)
 
 
-def _plan(layout: Layout, shapes: Shapes, arch: str | None, head: str | None = None) -> Plan:
-    return layout.plan(PlanRequest(shapes, arch, head or layout.heads[0]))
+def _plan(
+    layout: Layout, shapes: Shapes, arch: str | None, head: str | None = None, **chosen: Any
+) -> Plan:
+    return layout.plan(PlanRequest(shapes, arch, head or layout.heads[0], **chosen))
+
+
+def _check_choices(layout: Layout, chosen: dict[str, Any]) -> None:
+    for name, value in chosen.items():
+        if name not in layout.choices:
+            raise InputError(
+                f"--{name.replace('_', '-')} is not for checkpoints of this family",
+                received=f"{value} for {layout.family}",
+                expected=f"one of {', '.join(f for f in families() if _offers(f, name))}",
+                fix="leave it out: the weights decide",
+            )
+
+
+def _offers(family: str, name: str) -> bool:
+    return any(name in la.choices for la in ALL_LAYOUTS if la.family == family)
 
 
 def _candidates(options: ConvertOptions) -> list[Layout]:
@@ -79,8 +101,8 @@ def _known(what: str, value: str | None, choices: tuple[str, ...]) -> None:
 def _unknown(state: NetworkState) -> UnknownArchitectureError:
     shapes = state.shapes
     plans = [_plan(layout, shapes, None) for layout in ALL_LAYOUTS]
-    plan = max(plans, key=lambda plan: overlap(shapes_of(plan.network), shapes))
-    expected = shapes_of(plan.network)
+    plan = max(plans, key=lambda plan: overlap(expected_of(plan), shapes))
+    expected = expected_of(plan)
     if overlap(expected, shapes) < NEAR:
         received = f"{len(shapes)} keys: {first_few(sorted(shapes))}"
         closest = "none is close"

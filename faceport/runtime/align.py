@@ -4,8 +4,9 @@ With landmarks: the similarity (turn, scale, shift) that brings the 5 points ont
 template with the least squared error, and one warp straight from the whole picture. Without: the
 box, widened and clamped to the frame.
 
-Both interpolate bilinearly, as insightface's `norm_crop` does, because that is what recognisers
-were trained on. A face that shrinks more than twice is therefore sampled, not averaged.
+A warp interpolates bilinearly, as insightface's `norm_crop` does, because that is what recognisers
+were trained on. A face that shrinks more than twice is therefore sampled, not averaged. A box is
+scaled as the spec's `resample` says.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 
 from faceport.errors import InputError
 from faceport.images import Image
+from faceport.runtime.resize import resize_into
 from faceport.runtime.types import Detection
 from faceport.spec import PreprocessSpec
 
@@ -113,7 +115,8 @@ def align_faces(faces: Sequence[tuple[Image, Detection]], spec: PreprocessSpec) 
         if spec.geometry == "align" and detection.landmarks is not None:
             _warp(image.pixels, fit_similarity(detection.landmarks, template), target)
         else:
-            _cut(image.pixels, _padded_box(detection, image, spec.box_padding), target)
+            left, top, right, bottom = _padded_box(detection, image, spec.box_padding)
+            resize_into(image.pixels[top:bottom, left:right], target, spec.resample)
         if not same:
             _swap(target, crop)
     return crops
@@ -136,15 +139,6 @@ def _swap(pixels: Pixels, target: Pixels) -> None:
     import cv2
 
     cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR, dst=target)
-
-
-def _cut(pixels: Pixels, box: tuple[int, int, int, int], target: Pixels) -> None:
-    import cv2
-
-    left, top, right, bottom = box
-    height, width = target.shape[:2]
-    region = pixels[top:bottom, left:right]
-    cv2.resize(region, (width, height), dst=target, interpolation=cv2.INTER_LINEAR)
 
 
 def _padded_box(detection: Detection, image: Image, padding: float) -> tuple[int, int, int, int]:
