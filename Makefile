@@ -33,6 +33,8 @@ $(VENV)/demo.stamp: $(PACKAGE) | $(BIN)/python
 $(VENV)/dev.stamp: $(PACKAGE) | $(BIN)/python
 	@echo "installing faceport with its development tools into $(VENV) (once, some minutes) ..."
 	$(INSTALL) -e '.[dev]'
+	@# Without what it depends on: that is torchvision, a second OpenCV, and hundreds of megabytes.
+	$(INSTALL) --no-deps ultralytics
 	@touch $@ $(VENV)/demo.stamp
 
 demo: $(VENV)/demo.stamp

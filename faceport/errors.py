@@ -70,11 +70,11 @@ class SpecError(FaceportError):
 
 
 class MissingDependencyError(FaceportError):
-    """A package of an optional extra is not installed."""
+    """A package of an optional extra is not installed, or does not import: `problem` says why."""
 
-    def __init__(self, package: str, extra: str) -> None:
+    def __init__(self, package: str, extra: str, *, problem: str = "is not installed") -> None:
         super().__init__(
-            f"{package} is not installed",
+            f"{package} {problem}",
             fix=f"install it with: pip install 'faceport[{extra}]'",
         )
         self.package = package

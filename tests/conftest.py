@@ -168,3 +168,61 @@ def synthetic_checkpoint(
         return target
 
     return write
+
+
+@pytest.fixture(scope="session")
+def yolo_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """Writes what Ultralytics' training writes, with seeded weights and a sixteenth of the width.
+
+    The statistics are those of smooth random pictures, and the scores spread over 0 to 1: with a
+    fresh network's every anchor would say the same.
+    """
+    import torch
+
+    from faceport.converters.ultralytics_package import import_ultralytics
+
+    tasks = import_ultralytics()
+    folder = tmp_path_factory.mktemp("yolo")
+
+    def write(
+        config: str, *, keypoints: tuple[int, int] | None = None, classes: int = 1, name: str = ""
+    ) -> Path:
+        target = folder / f"{name or config}-{keypoints}-{classes}.pt"
+        if target.exists():
+            return target
+        with torch.random.fork_rng():
+            torch.manual_seed(11)
+            model = tasks.yaml_model_load(f"{config}.yaml")
+            model |= {"scales": {"n": [0.33, 0.0625, 1024]}, "scale": "n"}
+            if keypoints is None:
+                model = tasks.DetectionModel(model, nc=classes, verbose=False)
+            else:
+                model["kpt_shape"] = list(keypoints)
+                model = tasks.PoseModel(model, nc=classes, verbose=False)
+            _enliven(model)
+        model.names = dict(enumerate(["face", "person", "cat"][:classes]))
+        content = {"epoch": -1, "model": model.half(), "ema": None, "version": "8.4.190"}
+        torch.save({**content, "train_args": {"imgsz": 640}}, target)
+        return target
+
+    return write
+
+
+def _enliven(model: torch.nn.Module) -> None:
+    import torch
+
+    for part in model.modules():
+        if isinstance(part, torch.nn.BatchNorm2d):
+            part.momentum = None
+    coarse = torch.rand(4, 3, 10, 10)
+    pictures = torch.nn.functional.interpolate(coarse, (160, 160), mode="bilinear")
+    with torch.no_grad():
+        model.train()(pictures)
+        for part in model.modules():
+            # A channel that hardly varies would be blown up, rounding errors with it.
+            if isinstance(part, torch.nn.BatchNorm2d):
+                part.running_var.clamp_(min=0.1)
+        for branch in model.model[-1].cv3:
+            branch[-1].weight *= 4
+            branch[-1].bias.fill_(-1.0)
+    model.eval()

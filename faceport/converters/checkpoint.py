@@ -22,12 +22,20 @@ from faceport.errors import (
 WANTED = re.compile(r"GLOBAL (\S+)|got <class '([^']+)'>|unrecognized function (\S+)")
 """Where torch's reader names what it refuses."""
 
+ULTRALYTICS = "ultralytics."
+"""How the names of its classes begin: its files hold the network as an object."""
+
 LEGACY_PICKLES = 5
 """Magic number, protocol, system, content, names of the storages."""
 
 
-def read_checkpoint(path: Path, *, trust: bool) -> object:
+def read_checkpoint(path: Path, *, trust: bool, ultralytics: bool = False) -> object:
     """Return what a checkpoint file holds, with its tensors on the CPU.
+
+    Args:
+        path: of the file.
+        trust: whether its own code may run.
+        ultralytics: whether the caller takes a network of Ultralytics' package, which is imported.
 
     Raises:
         CheckpointReadError: the file is missing, empty, truncated or of another format.
@@ -39,8 +47,8 @@ def read_checkpoint(path: Path, *, trust: bool) -> object:
         return _read_safetensors(path)
     try:
         return _read_weights(path, kind)
-    except UntrustedCheckpointError:
-        if not trust:
+    except UntrustedCheckpointError as error:
+        if not trust or (ULTRALYTICS in str(error.received) and not ultralytics):
             raise
     return _read_trusted(path)
 
@@ -66,7 +74,7 @@ def _read_weights(path: Path, kind: Kind) -> object:
         # In a file that was cut, the name that is refused may be half a name.
         if kind == "pickle" and not _has_whole_pickles(path):
             raise _damaged(path, "a pickle that ends early, or that torch did not write") from error
-        raise _untrusted(path, WANTED.search(str(error))) from error
+        raise _untrusted(path, _wanted(path, error)) from error
     # A damaged file makes the reader fail in any way: index, struct, memory, decoding.
     except Exception as error:
         raise _damaged(path, _reason(error)) from error
@@ -96,8 +104,29 @@ def _has_whole_pickles(path: Path) -> bool:
     return True
 
 
-def _untrusted(path: Path, wanted: re.Match[str] | None) -> UntrustedCheckpointError:
-    names = [name for name in wanted.groups() if name] if wanted else []
+def _wanted(path: Path, error: pickle.UnpicklingError) -> list[str]:
+    """Return what was refused: the first name, or Ultralytics' if the file has one of those."""
+    import torch
+
+    found = WANTED.search(str(error))
+    first = [name for name in found.groups() if name] if found else []
+    try:
+        names = sorted(torch.serialization.get_unsafe_globals_in_checkpoint(path))
+    # It reads zip archives only, and not all of them.
+    except Exception:
+        return first
+    return [name for name in names if name.startswith(ULTRALYTICS)] or first
+
+
+def _untrusted(path: Path, names: list[str]) -> UntrustedCheckpointError:
+    if names and names[0].startswith(ULTRALYTICS):
+        return UntrustedCheckpointError(
+            f"{path} is an Ultralytics model: a pickle that runs code when it is read",
+            received=f"a reference to {names[0]}",
+            expected="tensors, numbers, strings and containers only",
+            fix="if you trust where it is from, pass --family yolo-face --trust-checkpoint; that "
+            "reads it with Ultralytics' own package: pip install 'faceport[yolo]' (AGPL-3.0)",
+        )
     return UntrustedCheckpointError(
         f"{path} is a pickle that runs code from the file when it is read",
         received=f"a reference to {names[0]}" if names else "more than tensors",

@@ -6,7 +6,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from faceport.spec import ColorOrder, ModelSpec, Pool, PreprocessSpec, Task, TensorSpec, Triple
+from faceport.spec import (
+    ColorOrder,
+    DetectorSpec,
+    ModelSpec,
+    Pool,
+    PreprocessSpec,
+    Task,
+    TensorSpec,
+    Triple,
+)
 
 if TYPE_CHECKING:
     import torch
@@ -80,18 +89,19 @@ class Plan:
 
     Attributes:
         family, arch: names of the family and the architecture.
-        task: `embedder` or `landmarks`.
+        task: `embedder`, `landmarks` or `detector`.
         network: on the meta device; its state dict is what the checkpoint has to fill. It gives
-            the raw features, or a tuple that starts with them.
+            the raw features, or a tuple that starts with them; a detector gives `further`.
         preprocess: the layout's default.
         origin, license: the repository that published the layout, and what is known of its weights.
-        features: length of the features.
+        features: length of the features; of a detector, numbers an anchor.
         further: outputs of the network after the features.
         unused: prefixes of keys that the network has no part for, on purpose.
         warnings: what a user of the model must know.
         pool: which tokens make the embedding, where there is a choice.
         expected: the keys that the checkpoint has to have, where they are not the network's.
         adapt: makes the network's state, float32, from the tensors of those keys.
+        detector: how a detector's outputs are read.
     """
 
     family: str
@@ -108,6 +118,7 @@ class Plan:
     pool: Pool | None = None
     expected: Shapes | None = None
     adapt: Callable[[Mapping[str, torch.Tensor]], dict[str, torch.Tensor]] | None = None
+    detector: DetectorSpec | None = None
 
 
 @dataclass(frozen=True)

@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING
 
 from faceport.converters.conversion import Conversion, ConvertOptions, Plan, Progress
 from faceport.converters.locate import CheckpointFile, locate
+from faceport.converters.readers import READERS
 from faceport.converters.recognise import check_options, recognise
 from faceport.errors import MissingDependencyError
 from faceport.spec import ModelSpec, PreprocessSpec, Source, TensorSpec, Triple
 
 if TYPE_CHECKING:
     import torch
+
+    from faceport.converters.state import NetworkState
 
 INPUT = "input"
 EMBEDDING = "embedding"
@@ -46,14 +49,10 @@ def convert(
     options = options or ConvertOptions()
     check_options(options)
     _require_torch()
-    from faceport.converters.checkpoint import read_checkpoint
     from faceport.converters.fill import fill
-    from faceport.converters.state import network_state
 
     file = locate(checkpoint, sha256=options.sha256, progress=progress)
-    raw = read_checkpoint(file.path, trust=options.trust_checkpoint)
-    state = network_state(raw, file.name)
-    plan = recognise(state, options)
+    plan, state = _planned(file, options)
     weights_sha256, dropped = fill(plan, state)
     spec = replace(
         _spec(plan, options, file),
@@ -64,6 +63,19 @@ def convert(
     return Conversion(_with_outputs(plan, normalize=options.normalize), spec)
 
 
+def _planned(file: CheckpointFile, options: ConvertOptions) -> tuple[Plan, NetworkState]:
+    """Read a file and find its layout, by the family's own reader where it has one."""
+    from faceport.converters.checkpoint import read_checkpoint
+    from faceport.converters.state import network_state
+
+    read = READERS.get(options.family or "")
+    if read is not None:
+        return read(file, options)
+    raw = read_checkpoint(file.path, trust=options.trust_checkpoint)
+    state = network_state(raw, file.name)
+    return recognise(state, options), state
+
+
 def _require_torch() -> None:
     try:
         import torch  # noqa: F401
@@ -72,13 +84,15 @@ def _require_torch() -> None:
 
 
 def _with_outputs(plan: Plan, *, normalize: bool) -> torch.nn.Module:
-    from faceport.models.outputs import EmbedderOutputs, LandmarkOutputs
+    from faceport.models.outputs import DetectorOutputs, EmbedderOutputs, LandmarkOutputs
 
     if plan.task == "landmarks":
         size = plan.preprocess
         module: torch.nn.Module = LandmarkOutputs(
             plan.network, height=size.height, width=size.width
         )
+    elif plan.task == "detector":
+        module = DetectorOutputs(plan.network)
     else:
         module = EmbedderOutputs(plan.network, normalize=normalize)
     return module.eval()
@@ -101,12 +115,15 @@ def _spec(plan: Plan, options: ConvertOptions, file: CheckpointFile) -> ModelSpe
         normalized=normalized,
         norm_output=NORM if normalized else None,
         pool=plan.pool,
+        detector=plan.detector,
     )
 
 
 def _outputs(plan: Plan, *, normalized: bool) -> tuple[TensorSpec, ...]:
     if plan.task == "landmarks":
         return (_floats(LANDMARKS, plan.features // 2, 2),)
+    if plan.task == "detector":
+        return plan.further
     norm = (_floats(NORM, 1),) if normalized else ()
     return (_floats(EMBEDDING, plan.features), *norm, *plan.further)
 

@@ -7,6 +7,7 @@ from typing import Any
 from faceport.converters.conversion import ConvertOptions, Layout, Plan, PlanRequest, Shapes
 from faceport.converters.differences import differences, expected_of, first_few, fit, overlap
 from faceport.converters.layouts import ALL_LAYOUTS, archs, families
+from faceport.converters.readers import READERS
 from faceport.converters.state import NetworkState
 from faceport.errors import InputError, UnknownArchitectureError
 
@@ -27,7 +28,9 @@ def check_options(options: ConvertOptions) -> None:
     Raises:
         InputError: no layout has such a family, architecture or head.
     """
-    _known("family", options.family, families())
+    _known("family", options.family, (*families(), *READERS))
+    if options.family in READERS:
+        return
     _known("architecture", options.arch, archs())
     layouts = _candidates(options)
     if not layouts:

@@ -50,6 +50,18 @@ class LandmarkOutputs(nn.Module):
         return (fractions.reshape(-1, fractions.shape[1] // 2, 2) * self.scale,)
 
 
+class DetectorOutputs(nn.Module):
+    """A detector: its network's outputs as a tuple, decoded by the runtime as the spec says."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, pixels: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """Map (N, 3, H, W) to the outputs."""
+        return as_tuple(self.network(pixels))
+
+
 def as_tuple(outputs: torch.Tensor | tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
     """Return a network's outputs as a tuple."""
     return (outputs,) if isinstance(outputs, torch.Tensor) else outputs

@@ -25,6 +25,10 @@ Arrays = Mapping[str, Array]
 # Below this an output counts as all zeros where something is divided by its size: float32 noise.
 TINY = 1e-6
 
+# Scores that are all below this find no face: their differences count as parts of this, not of
+# themselves.
+SMALL_SCORE = 0.01
+
 
 TOLERANCES: Mapping[str, Tolerance] = {
     "fp32": Tolerance(min_cosine=0.999999, max_abs_diff=1e-4),
@@ -102,7 +106,8 @@ def compare(spec: ModelSpec, received: Arrays, expected: Arrays, batch: int) -> 
     The embedding is compared as unit vectors: the angle and the largest difference of one number;
     its length, where the graph does not normalise it, and the norm output by relative difference.
     Any other output is compared by the largest difference relative to the reference's largest
-    value, and by the cosine of a picture's flattened values.
+    value, and by the cosine of a picture's flattened values. A detector's concatenated output holds
+    pixels and scores: each of its channels is compared by itself, or no score would count.
 
     Args:
         spec: says which output is which.
@@ -116,6 +121,7 @@ def compare(spec: ModelSpec, received: Arrays, expected: Arrays, batch: int) -> 
     diffs: list[float] = []
     cosines: list[Float64] = []
     embedding = embedding_output(spec)
+    concatenated = spec.detector.outputs.get("concatenated", ()) if spec.detector else ()
     for name in spec.output_names:
         if name not in received:
             raise ParityError("an output is missing", received=sorted(received), expected=name)
@@ -124,6 +130,9 @@ def compare(spec: ModelSpec, received: Arrays, expected: Arrays, batch: int) -> 
             diffs.append(_relative(got, want))
             continue
         cosines.append(_cosines(got, want))
+        if name in concatenated:
+            diffs.append(_scaled_by_channel(got, want, expected[name].shape))
+            continue
         if name != embedding:
             diffs.append(_scaled(got, want))
             continue
@@ -257,5 +266,15 @@ def _relative(received: Float64, expected: Float64) -> float:
     return float((np.abs(received - expected) / np.maximum(np.abs(expected), TINY)).max())
 
 
-def _scaled(received: Float64, expected: Float64) -> float:
-    return float(np.abs(received - expected).max() / max(np.abs(expected).max(), TINY))
+def _scaled_by_channel(received: Float64, expected: Float64, shape: tuple[int, ...]) -> float:
+    """Return the largest of the channels' differences; `shape` is (N, channels, anchors)."""
+    planes = zip(
+        np.moveaxis(received.reshape(shape), 1, 0),
+        np.moveaxis(expected.reshape(shape), 1, 0),
+        strict=True,
+    )
+    return max(_scaled(got, want, SMALL_SCORE) for got, want in planes)
+
+
+def _scaled(received: Float64, expected: Float64, least: float = TINY) -> float:
+    return float(np.abs(received - expected).max() / max(np.abs(expected).max(), least))

@@ -303,3 +303,15 @@ def test_the_embedding_is_the_output_that_is_not_the_norm() -> None:
     swapped = replace(EMBEDDER, outputs=(EMBEDDER.outputs[1], EMBEDDER.outputs[0]))
     assert parity.embedding_output(swapped) == "embedding"
     assert parity.embedding_output(DETECTOR) is None
+
+
+def test_no_score_hides_behind_the_pixels_of_a_concatenated_output() -> None:
+    detector = DetectorSpec("yolov8-face", (8,), {"concatenated": ("rows",)}, keypoints=0)
+    rows = TensorSpec("rows", "float32", ("batch", 5, 9))
+    spec = replace(DETECTOR, detector=detector, outputs=(rows,))
+    expected = np.random.default_rng(3).uniform(0.1, 0.9, (2, 5, 9)).astype(np.float32)
+    expected[:, :4] *= 640
+    received = expected.copy()
+    received[0, 4, 3] += 0.05
+    record = parity.compare(spec, {"rows": received}, {"rows": expected}, 1)
+    assert record.max_abs_diff == pytest.approx(0.05 / expected[:, 4].max(), rel=1e-3)
