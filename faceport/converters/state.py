@@ -30,6 +30,9 @@ WRAPPERS = (
 )
 """Dictionary keys that hold the network, the likeliest first."""
 
+PROJECTIONS = ("projection", "projector", "proj")
+"""Dictionary keys beside a network that hold its last layer: to lose that would change answers."""
+
 TRAINING_STATE = (
     "optim",
     "scheduler",
@@ -44,7 +47,9 @@ TRAINING_STATE = (
 
 SHOWN = 5
 
-PREFIXES = frozenset({"module", "model", "backbone", "net", "encoder", "_orig_mod"})
+PREFIXES = frozenset(
+    {"module", "model", "backbone", "net", "encoder", "_orig_mod", "dinov3", "dino", "vit"}
+)
 
 
 @dataclass(frozen=True)
@@ -104,15 +109,17 @@ def _unwrapped(mapping: Mapping[Any, Any]) -> tuple[Mapping[Any, Any], list[str]
         inner = _as_mapping(mapping.get(wrapper))
         if next(_flattened(inner), None) is None:
             continue
-        beside = [
-            str(key)
+        beside = {
+            str(key): value
             for key, value in mapping.items()
             if key != wrapper
             and not str(key).startswith(TRAINING_STATE)
             and next(_flattened(_as_mapping(value)), None) is not None
-        ]
+        }
         innermost, left_out = _unwrapped(inner)
-        return innermost, [*beside, *left_out]
+        kept = {key: value for key, value in beside.items() if key in PROJECTIONS}
+        lost = [key for key in beside if key not in kept]
+        return {**innermost, **kept}, [*lost, *left_out]
     return mapping, []
 
 
