@@ -105,6 +105,8 @@ def test_fingerprint_is_of_the_embedding_space() -> None:
         replace(spec, preprocess=replace(spec.preprocess, color_order="rgb")),
         replace(spec, preprocess=replace(spec.preprocess, mean=(127.0,) * 3)),
         replace(spec, arch="ir_18_features"),
+        replace(spec, pool="cls"),
+        replace(spec, pool="mean"),
     ]
     assert {s.fingerprint for s in same} == {spec.fingerprint}
     assert spec.fingerprint not in {s.fingerprint for s in others}
@@ -141,6 +143,9 @@ def _changed(**changes: object) -> str:
         (_changed(preprocess__geometry="crop"), "alignment_template"),
         (_changed(preprocess__dtype="uint8"), "raw pixels"),
         (_changed(preprocess__dynamic_size=1), "dynamic_size"),
+        (_changed(preprocess__resample="bicubic"), "resample is not known"),
+        (_changed(preprocess__resample="bilinear_antialias"), "resample.*geometry align"),
+        (_changed(pool="max"), "pool is not known"),
         (_changed(inputs=[]), "one input"),
         (_changed(norm_output="norm"), "norm_output"),
         (_changed(normalized="yes"), "normalized"),

@@ -258,3 +258,20 @@ def test_a_box_that_meets_the_picture_gives_a_crop_of_it(
 def test_refuses_a_box_without_pixels(box: tuple[float, ...]) -> None:
     with pytest.raises(InputError, match="no pixels"):
         align_faces([boxed(ramp(), *box)], CROP)
+
+
+def test_a_box_is_scaled_by_the_filter_that_the_spec_names(photos: Path) -> None:
+    import torch
+
+    image = load_image(photos / "groups" / "friends_6_faces.jpg")
+    spec = replace(CROP, height=64, width=48, resample="bilinear_antialias")
+    crop = align_faces([boxed(image, 400.2, 200.7, 700.1, 600.4)], spec)[0]
+    # Widened by a fifth of 299.9 and 399.7 pixels a side.
+    region = image.in_order("rgb")[120:681, 340:761]
+    planes = torch.from_numpy(region.copy()).permute(2, 0, 1)[None].float()
+    wanted = torch.nn.functional.interpolate(planes, (64, 48), mode="bilinear", antialias=True)
+    assert np.abs(crop - wanted[0].permute(1, 2, 0).numpy()).max() <= 0.51
+    sampled = align_faces(
+        [boxed(image, 400.2, 200.7, 700.1, 600.4)], replace(spec, resample="bilinear")
+    )
+    assert np.abs(crop.astype(int) - sampled[0]).max() > 10
