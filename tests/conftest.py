@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,8 @@ from faceport.spec import ModelSpec, PreprocessSpec, Source, TensorSpec
 
 if TYPE_CHECKING:
     import torch
+    from fake_cuda import FakeCuda
+    from fake_tensorrt import FakeTensorRt
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
@@ -226,3 +229,32 @@ def _enliven(model: torch.nn.Module) -> None:
             branch[-1].weight *= 4
             branch[-1].bias.fill_(-1.0)
     model.eval()
+
+
+@dataclass(frozen=True)
+class FakeGpu:
+    """The fakes in place of the two NVIDIA modules."""
+
+    cuda: FakeCuda
+    trt: FakeTensorRt
+
+    def replace(self, monkeypatch: pytest.MonkeyPatch, *, version: str | None = None) -> FakeGpu:
+        """Put another TensorRT in its place."""
+        from fake_tensorrt import FakeTensorRt
+
+        fake = FakeGpu(self.cuda, FakeTensorRt(self.cuda, version or self.trt.__version__))
+        monkeypatch.setitem(sys.modules, "tensorrt", fake.trt)
+        return fake
+
+
+@pytest.fixture
+def fake_gpu(monkeypatch: pytest.MonkeyPatch) -> FakeGpu:
+    """A Jetson Orin with TensorRT 10.3 that computes, for tests on a machine without a GPU."""
+    from fake_cuda import FakeCuda
+    from fake_tensorrt import FakeTensorRt
+
+    cuda = FakeCuda()
+    fake = FakeGpu(cuda, FakeTensorRt(cuda))
+    monkeypatch.setitem(sys.modules, "cuda.bindings.runtime", cuda)
+    monkeypatch.setitem(sys.modules, "tensorrt", fake.trt)
+    return fake

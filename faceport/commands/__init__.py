@@ -20,6 +20,7 @@ from faceport.version import __version__
 COMMANDS = {
     "export": "faceport.commands.export",
     "import-onnx": "faceport.commands.import_onnx",
+    "build-engine": "faceport.commands.build_engine",
     "inspect": "faceport.commands.inspect",
     "verify": "faceport.commands.verify",
     "detect": "faceport.commands.detect",

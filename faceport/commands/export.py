@@ -9,14 +9,18 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from faceport.codec import encode
-from faceport.commands.options import json_option, names_of, three_numbers
+from faceport.commands.options import json_option, names_of, three_numbers, words
 from faceport.commands.output import Step, print_json, steps, warn
 from faceport.commands.picked import picked
 
 if TYPE_CHECKING:
     from faceport.bundle import Bundle
 
-FORMATS = ("onnx", "torchscript", "pt2")
+FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+PRECISIONS = ("fp32", "fp16", "int8")
+TARGETS = ("onnxruntime", "tensorrt")
+CALIBRATORS = ("minmax", "percentile", "entropy")
+FORMATS = ("onnx", "torchscript", "pt2", "tensorrt", "tensorrt-rtx")
 
 
 @click.command("export")
@@ -34,6 +38,57 @@ FORMATS = ("onnx", "torchscript", "pt2")
     default="onnx,torchscript",
     show_default=True,
     help=f"Artefacts to make: {', '.join(FORMATS)}.",
+)
+@click.option(
+    "--precision",
+    "precisions",
+    callback=names_of(*PRECISIONS),
+    metavar="NAME[,NAME…]",
+    default="fp32",
+    show_default=True,
+    help=f"Of the ONNX file and of engines: {', '.join(PRECISIONS)}. Other formats are fp32.",
+)
+@click.option(
+    "--target",
+    type=click.Choice(TARGETS),
+    help="Whose habits the ONNX graph is written for  [default: tensorrt with an engine among the "
+    "formats, else onnxruntime].",
+)
+@click.option(
+    "--calibration",
+    type=FOLDER,
+    help="Photographs of real faces, 32 or more: int8 is fitted to them and judged on some of "
+    "them. They do not travel in the bundle.",
+)
+@click.option(
+    "--calibration-detector",
+    type=click.Path(exists=True, path_type=Path),
+    metavar="BUNDLE",
+    help="Detector that finds the faces on them.",
+)
+@click.option(
+    "--calibration-aligned",
+    is_flag=True,
+    help="The photographs are face crops of the model's size already.",
+)
+@click.option(
+    "--calibrator",
+    type=click.Choice(CALIBRATORS),
+    help="How ranges are chosen from what was seen  [default: percentile].",
+)
+@click.option(
+    "--keep-fp32",
+    callback=words,
+    metavar="NODE|TYPE[,…]",
+    help="Nodes, by name or operator type, that no precision step touches.",
+)
+@click.option(
+    "--min-cosine",
+    type=click.FloatRange(-1, 1),
+    help="Replaces the tolerance of fp16 and int8, for weights that can't hold it.",
+)
+@click.option(
+    "--min-mean-cosine", type=click.FloatRange(-1, 1), help="Likewise, of the mean over faces."
 )
 @click.option("--family", help="Overrule the family found from the weights.")
 @click.option("--arch", help="Overrule the architecture found from the weights.")
@@ -83,6 +138,9 @@ FORMATS = ("onnx", "torchscript", "pt2")
     "[default: cls].",
 )
 @click.option("--opset", type=click.IntRange(17), help="ONNX opset to ask for.")
+@click.option(
+    "--max-batch", type=click.IntRange(1), help="Most rows of a run of an engine  [default: 32]."
+)
 @click.option("--simplify/--no-simplify", default=True, help="Simplify the ONNX graph.")
 @click.option(
     "--parity-images",
@@ -107,6 +165,8 @@ def command(**choices: Any) -> None:
       faceport export --checkpoint mobilefacenet.pth --output mbf.bundle
       faceport export --checkpoint adaface_ir50.ckpt --formats onnx,pt2 --output ada.bundle
       faceport export --checkpoint m.pth --color-order bgr --mean 127 --std 128 --output m.bundle
+      faceport export --checkpoint m.pth --precision fp32,fp16,int8 --calibration photos/ \
+          --calibration-detector det.bundle --output m.bundle
       faceport export --checkpoint hf://owner/repo/model.safetensors --output m.bundle
     """
     as_json = choices["as_json"]

@@ -48,6 +48,7 @@ class ExportOptions:
         keep_fp32: names of nodes, or operator types, that no precision step touches.
         min_cosine: replaces the precision's own tolerance, for weights that cannot hold it.
         min_mean_cosine: likewise.
+        max_batch: most rows of a run of an engine; `faceport build-engine` has its other options.
     """
 
     formats: tuple[str, ...] = ("onnx", "torchscript")
@@ -60,10 +61,11 @@ class ExportOptions:
     calibration: Path | None = None
     calibration_detector: Path | None = None
     calibration_aligned: bool = False
-    calibrator: Calibrator = "minmax"
+    calibrator: Calibrator = "percentile"
     keep_fp32: tuple[str, ...] = ()
     min_cosine: float | None = None
     min_mean_cosine: float | None = None
+    max_batch: int = 32
 
 
 @dataclass(frozen=True)

@@ -5,15 +5,24 @@ from __future__ import annotations
 from pathlib import Path
 
 from faceport.bundle import Artefact, Bundle
-from faceport.errors import BundleIntegrityError, InputError, SpecError
+from faceport.errors import (
+    BundleIntegrityError,
+    InputError,
+    ProviderUnavailableError,
+    SessionError,
+    SpecError,
+)
 from faceport.runtime.sessions import (
     BACKEND_FORMATS,
     BACKENDS,
+    DEVICE_FORMATS,
     FORMAT_BACKENDS,
     SessionOptions,
     open_session,
 )
-from faceport.runtime.sessions.base import Session
+from faceport.runtime.sessions.base import Session, batch_limit, limited
+from faceport.runtime.tensorrt.engine_file import read_header
+from faceport.runtime.tensorrt.fit import check_source
 from faceport.spec import ModelSpec
 
 SUFFIX_BACKENDS: dict[str, str] = {
@@ -23,6 +32,9 @@ SUFFIX_BACKENDS: dict[str, str] = {
     ".pt2": "pt2",
 }
 """Suffix of a lone artefact to the backend that runs it."""
+
+ENGINE_SUFFIX = ".engine"
+"""Suffix of an engine, whose header says which backend runs it."""
 
 
 def open_artefact(
@@ -38,7 +50,7 @@ def open_artefact(
         source: a bundle's folder, whose hashes are checked, or a lone artefact with its spec.
         options: providers and threads.
         backend: a key of `BACKENDS`; None takes the first one that the bundle has an artefact for,
-            onnxruntime before the others.
+            onnxruntime before the others. Of several engines, the one that fits this device.
         precision: of the bundle's artefact; a lone file has its own.
 
     Raises:
@@ -54,8 +66,24 @@ def open_artefact(
     if path.is_file():
         return _open_file(path, options, backend)
     bundle = Bundle.open(path)
-    artefact = _choose(bundle, backend, precision)
+    *others, last = _candidates(bundle, backend, precision)
+    for artefact in others:
+        try:
+            return _open_artefact(bundle, artefact, backend, options)
+        except ProviderUnavailableError:
+            raise
+        except SessionError:
+            # A bundle may hold engines of several devices; the next may be this one's.
+            continue
+    return _open_artefact(bundle, last, backend, options)
+
+
+def _open_artefact(
+    bundle: Bundle, artefact: Artefact, backend: str | None, options: SessionOptions | None
+) -> tuple[Session, ModelSpec]:
     file = bundle.checked_file(artefact.file)
+    if artefact.format in DEVICE_FORMATS:
+        _check_engine(bundle, artefact, file)
     session = open_session(file, backend or FORMAT_BACKENDS[artefact.format], options)
     if session.spec is not None and session.spec.fingerprint != bundle.spec.fingerprint:
         session.close()
@@ -65,26 +93,39 @@ def open_artefact(
             expected=bundle.spec.fingerprint[:16],
             fix="export the checkpoint again",
         )
-    return session, bundle.spec
+    return session, limited(bundle.spec, batch_limit(session))
 
 
-def _choose(bundle: Bundle, backend: str | None, precision: str) -> Artefact:
-    there = {(a.format, a.precision) for a in bundle.manifest.artefacts}
+def _candidates(bundle: Bundle, backend: str | None, precision: str) -> list[Artefact]:
+    """Return what may be opened, all of one format: one artefact, or engines of several devices."""
     formats = list(FORMAT_BACKENDS) if backend is None else BACKEND_FORMATS[backend]
-    found = [name for name in formats if (name, precision) in there]
-    # Without one, the bundle's own error says what it has.
-    return bundle.artefact((found or formats)[0], precision)
+    for format in formats:
+        wanted = (format, precision)
+        if found := [a for a in bundle.manifest.artefacts if (a.format, a.precision) == wanted]:
+            # The newest engine is the last.
+            return found[::-1]
+    # The bundle's own error says what it has.
+    return [bundle.artefact(formats[0], precision)]
+
+
+def _check_engine(bundle: Bundle, artefact: Artefact, file: Path) -> None:
+    for source in bundle.manifest.artefacts:
+        if (source.format, source.precision) == ("onnx", artefact.precision):
+            check_source(file, read_header(file), source.file.sha256)
 
 
 def _open_file(
     path: Path, options: SessionOptions | None, backend: str | None
 ) -> tuple[Session, ModelSpec]:
-    engine = backend or SUFFIX_BACKENDS.get(path.suffix.lower())
+    suffix = path.suffix.lower()
+    engine = backend or SUFFIX_BACKENDS.get(suffix)
+    if engine is None and suffix == ENGINE_SUFFIX:
+        engine = read_header(path).backend
     if engine is None:
         raise InputError(
             f"{path} is neither a bundle nor an artefact",
             received=f"suffix {path.suffix!r}",
-            expected=f"a bundle's folder, or a file {' '.join(SUFFIX_BACKENDS)}",
+            expected=f"a bundle's folder, or a file {' '.join(SUFFIX_BACKENDS)} {ENGINE_SUFFIX}",
             fix="make a bundle of a checkpoint with `faceport export`",
         )
     session = open_session(path, engine, options)
@@ -95,4 +136,4 @@ def _open_file(
             expected="a bundle, or an artefact out of one",
             fix="make a bundle of it with `faceport import-onnx`",
         )
-    return session, session.spec
+    return session, limited(session.spec, batch_limit(session))

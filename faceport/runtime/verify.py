@@ -21,8 +21,13 @@ from faceport.errors import (
 )
 from faceport.runtime import parity
 from faceport.runtime.parity import Arrays
-from faceport.runtime.sessions import DEVICE_FORMATS, FORMAT_BACKENDS, open_session
-from faceport.runtime.sessions.base import Array, Session
+from faceport.runtime.sessions import (
+    DEVICE_FORMATS,
+    FORMAT_BACKENDS,
+    SessionOptions,
+    open_session,
+)
+from faceport.runtime.sessions.base import Array, Session, batch_limit, limited
 from faceport.spec import ModelSpec
 
 Status = Literal["passed", "failed", "not run"]
@@ -63,7 +68,10 @@ def verify_bundle(bundle: Bundle) -> list[Verified]:
 def measure_artefact(
     path: Path, format: str, spec: ModelSpec, inputs: Array, reference: Arrays
 ) -> tuple[Parity, ...]:
-    """Open an artefact on the CPU, compare the spec inside it, and measure its parity.
+    """Open an artefact, compare the spec inside it, and measure its parity.
+
+    It runs on the CPU; an engine on the GPU that it was built for, and in no larger batch than it
+    was built for.
 
     Args:
         path: of the artefact.
@@ -82,9 +90,10 @@ def measure_artefact(
         raise InputError(
             "no backend runs this format", received=format, expected=", ".join(FORMAT_BACKENDS)
         )
-    with closing(open_session(path, FORMAT_BACKENDS[format])) as session:
+    options = SessionOptions(("cuda",)) if format in DEVICE_FORMATS else SessionOptions()
+    with closing(open_session(path, FORMAT_BACKENDS[format], options)) as session:
         _check_spec(session, spec, path.name)
-        return parity.measure(session, spec, inputs, reference)
+        return parity.measure(session, limited(spec, batch_limit(session)), inputs, reference)
 
 
 def _verified(bundle: Bundle, artefact: Artefact, inputs: Array, reference: Arrays) -> Verified:
@@ -93,7 +102,8 @@ def _verified(bundle: Bundle, artefact: Artefact, inputs: Array, reference: Arra
         path = bundle.checked_file(artefact.file)
         tolerance = artefact.tolerance or parity.tolerance_for(artefact.precision)
         measured = artefact.parity or artefact.format not in DEVICE_FORMATS
-        batches = parity.batch_sizes(bundle.spec, len(inputs)) if measured else ()
+        most = limited(bundle.spec, engine_limit(artefact))
+        batches = parity.batch_sizes(most, len(inputs)) if measured else ()
         _check_record(artefact, path, batches)
         if measured:
             parity.check(artefact.parity, tolerance, f"by its manifest, {path.name}")
@@ -117,6 +127,12 @@ def _check_record(artefact: Artefact, path: Path, batches: tuple[int, ...]) -> N
             expected=expected,
             fix="export the checkpoint again",
         )
+
+
+def engine_limit(artefact: Artefact) -> int | None:
+    """Return the most rows of a run, where the artefact is an engine that has such a limit."""
+    limit = artefact.details.get("max_batch")
+    return limit if isinstance(limit, int) else None
 
 
 def _proof(bundle: Bundle) -> tuple[Array, dict[str, Array]]:

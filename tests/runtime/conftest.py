@@ -11,7 +11,19 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from faceport.bundle import Artefact, Manifest, record_of, write_bundle, write_manifest, write_proof
+from faceport.bundle import (
+    Artefact,
+    Bundle,
+    Manifest,
+    Parity,
+    record_of,
+    write_bundle,
+    write_manifest,
+    write_proof,
+)
+from faceport.exporters.tensorrt.bundle_engines import build_engines
+from faceport.exporters.tensorrt.options import BuildOptions
+from faceport.runtime.preprocess import to_tensor
 from faceport.spec import METADATA_KEY, ModelSpec, PreprocessSpec, Source, TensorSpec
 
 DIM = 8
@@ -126,8 +138,8 @@ def _graph(kind: str, spec: ModelSpec, matrix: NDArray[np.float32]) -> bytes:
         [value(o.name, TensorProto.FLOAT, ("a", "b") if free else o.shape) for o in spec.outputs],
         [
             numpy_helper.from_array(matrix, "matrix"),
-            numpy_helper.from_array(np.array([1]), "axis"),
-            numpy_helper.from_array(np.array([1, -1]), "one_row"),
+            *([numpy_helper.from_array(np.array([1]), "axis")] if kind == "norm" else []),
+            *([numpy_helper.from_array(np.array([1, -1]), "one_row")] if free else []),
         ],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
@@ -135,3 +147,55 @@ def _graph(kind: str, spec: ModelSpec, matrix: NDArray[np.float32]) -> bytes:
     model.metadata_props.add(key=METADATA_KEY, value=spec.to_json())
     data: bytes = model.SerializeToString()
     return data
+
+
+@pytest.fixture
+def proven(tiny: Callable[..., Any], tmp_path: Path) -> Path:
+    """A bundle with an ONNX file and its proof; the outputs are numpy's."""
+    model = tiny("norm")
+    random = np.random.default_rng(3)
+    crops = random.integers(0, 255, (6, 112, 112, 3)).astype(np.uint8)
+    raw = model.raw(crops)
+    norms = np.linalg.norm(raw, axis=1, keepdims=True)
+    values = (crops.astype(np.float64) - 127.5) / 128
+    cells = values.reshape(-1, 4, 28, 4, 28, 3).mean(axis=(2, 4)).transpose(0, 3, 1, 2)
+    proof = {
+        "input": to_tensor(crops, "rgb", model.spec.preprocess),
+        "output.embedding": (raw / norms).astype(np.float32),
+        "output.norm": norms.astype(np.float32),
+        "output.occlusion": cells.reshape(len(crops), -1).astype(np.float32),
+    }
+    with write_bundle(tmp_path / "tiny.bundle") as folder:
+        (folder / "model.onnx").write_bytes(model.onnx)
+        figures = (Parity(1, 0.0, 1.0), Parity(5, 0.0, 1.0))
+        artefact = Artefact("onnx", "fp32", record_of(folder, "model.onnx"), figures)
+        manifest = Manifest(
+            spec=model.spec,
+            fingerprint=model.spec.fingerprint,
+            artefacts=(artefact,),
+            proof=write_proof(folder, proof),
+            faceport_version="0",
+            created="2024-01-01T00:00:00Z",
+        )
+        write_manifest(folder, manifest)
+    return tmp_path / "tiny.bundle"
+
+
+@pytest.fixture
+def engine(fake_gpu: Any, proven: Path) -> Callable[..., Path]:
+    """Builds the bundle's engine and gives its file."""
+
+    def build(**options: Any) -> Path:
+        (made,) = build_engines(Bundle.open(proven), "tensorrt", (), BuildOptions(**options))
+        fake_gpu.cuda.calls.clear()
+        fake_gpu.trt.touched = 0
+        return proven / made.file.path
+
+    return build
+
+
+@pytest.fixture
+def batch(proven: Path) -> Callable[[int], np.ndarray]:
+    """Rows of the proof's input, repeated as needed."""
+    inputs = Bundle.open(proven).proof()["input"]
+    return lambda count: np.resize(inputs, (count, *inputs.shape[1:]))

@@ -27,6 +27,8 @@ BACKENDS: dict[str, str] = {
     "openvino": "faceport.runtime.sessions.openvino",
     "torchscript": "faceport.runtime.sessions.torchscript",
     "pt2": "faceport.runtime.sessions.pt2",
+    "tensorrt": "faceport.runtime.sessions.tensorrt",
+    "tensorrt-rtx": "faceport.runtime.sessions.tensorrt_rtx",
 }
 """Backend name to the module that has its `open_session`. `stub` needs no file: see `stub`."""
 
@@ -34,6 +36,8 @@ FORMAT_BACKENDS: dict[str, str] = {
     "onnx": "onnxruntime",
     "torchscript": "torchscript",
     "pt2": "pt2",
+    "tensorrt": "tensorrt",
+    "tensorrt-rtx": "tensorrt-rtx",
 }
 """Artefact format to the backend that runs it unless another is asked for."""
 
@@ -42,11 +46,15 @@ BACKEND_FORMATS: dict[str, tuple[str, ...]] = {
     "openvino": ("onnx",),
     "torchscript": ("torchscript",),
     "pt2": ("pt2",),
+    "tensorrt": ("tensorrt",),
+    "tensorrt-rtx": ("tensorrt-rtx",),
 }
 """Backend to the artefact formats that it runs."""
 
 DEVICE_FORMATS: frozenset[str] = frozenset({"tensorrt", "tensorrt-rtx"})
-"""Formats that may be made on a machine that can't run them, and so be without parity figures."""
+"""Formats that may be made on a machine that can't run them, and so be without parity figures.
+
+They run on `cuda` and on nothing else."""
 
 
 def open_session(path: str | Path, backend: str, options: SessionOptions | None = None) -> Session:

@@ -6,7 +6,7 @@ A session runs one artefact. It knows nothing of faces: named arrays in, named a
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -89,6 +89,13 @@ def batch_limit(session: Session) -> int | None:
     Only an engine has one of its own (`max_batch`): the end of the profile it was built with.
     """
     return getattr(session, "max_batch", None)
+
+
+def limited(spec: ModelSpec, limit: int | None) -> ModelSpec:
+    """Return a spec whose batch is no larger than a limit. The fingerprint stays the same."""
+    if limit is None or (spec.max_batch is not None and spec.max_batch <= limit):
+        return spec
+    return replace(spec, max_batch=limit)
 
 
 def check_option_names(options: SessionOptions, also: Sequence[str] = ()) -> None:

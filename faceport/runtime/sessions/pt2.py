@@ -6,6 +6,7 @@ from pathlib import Path
 
 from faceport.errors import SessionError
 from faceport.runtime.sessions.base import SessionOptions
+from faceport.runtime.sessions.pt2_archive import check_no_code
 from faceport.runtime.sessions.torch_module import (
     TorchSession,
     carried_spec,
@@ -19,6 +20,7 @@ def open_session(path: Path, options: SessionOptions) -> TorchSession:
     """Load a `.pt2` file; see `Session`. `threads` holds for the whole process."""
     torch = import_torch()
     device = pick_device(options)
+    check_no_code(path, torch)
     extra = {METADATA_KEY: ""}
     try:
         program = torch.export.load(str(path), extra_files=extra)
