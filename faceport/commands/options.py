@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
-from faceport.images import MAX_PIXELS
+from faceport.images import MAX_PIXELS, PILLOW_MAX_PIXELS
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -45,6 +45,13 @@ def names_of(*choices: str) -> Callable[[click.Context, click.Parameter, str], t
         return names
 
     return read
+
+
+def words(_: click.Context, __: click.Parameter, value: str | None) -> tuple[str, ...] | None:
+    """Read words separated by commas."""
+    if value is None:
+        return None
+    return tuple(part.strip() for part in value.split(",") if part.strip())
 
 
 def all_of(*decorators: Callable[[Function], Function]) -> Callable[[Function], Function]:
@@ -162,7 +169,7 @@ detection_options = all_of(
     ),
     click.option(
         "--max-pixels",
-        type=click.IntRange(1),
+        type=click.IntRange(1, PILLOW_MAX_PIXELS),
         default=MAX_PIXELS,
         show_default=True,
         help="Refuse pictures of more pixels.",

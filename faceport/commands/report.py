@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from faceport.bundle import Artefact, Bundle, Parity
+from collections.abc import Mapping
+
+from faceport.bundle import Artefact, Bundle, Detail, Parity
 from faceport.commands.output import print_table, size_text
 from faceport.spec import ModelSpec, PreprocessSpec
 
@@ -41,6 +43,13 @@ def parity_text(figures: tuple[Parity, ...]) -> str:
     )
 
 
+def detail_text(value: Detail) -> str:
+    """Return a decision of the export in one line."""
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {number:.2g}" for name, number in value.items()) or "none"
+    return (", ".join(value) or "none") if isinstance(value, tuple) else str(value)
+
+
 def preprocess_text(spec: PreprocessSpec) -> str:
     """Return the preprocessing in one line."""
     size = f"{spec.height} high × {spec.width} wide"
@@ -73,7 +82,8 @@ def _facts(bundle: Bundle) -> list[tuple[str, object]]:
         facts.append(("in the graph", preprocess_text(spec.fused)))
     if spec.embedding_dim is not None:
         length = "unit length" if spec.normalized else "not normalised in the graph"
-        facts.append(("embedding", f"{spec.embedding_dim} numbers, {length}"))
+        tokens = "" if spec.pool is None else f", from the tokens {spec.pool}"
+        facts.append(("embedding", f"{spec.embedding_dim} numbers, {length}{tokens}"))
     if spec.detector is not None:
         facts.append(("decoder", _decoder_text(spec)))
     facts += [
@@ -87,6 +97,7 @@ def _facts(bundle: Bundle) -> list[tuple[str, object]]:
     if spec.dropped_keys:
         facts.append(("dropped", ", ".join(spec.dropped_keys)))
     facts += [("warning", text) for text in spec.warnings]
+    facts += [("note", text) for text in manifest.notes]
     return facts
 
 
@@ -110,5 +121,8 @@ def _print_notes(artefact: Artefact) -> None:
     tools = [f"{name} {version}" for name, version in sorted(artefact.tools.items())]
     lines = [("made with", ", ".join(tools))] if tools else []
     lines += [("note", text) for text in artefact.notes]
+    if artefact.faces:
+        lines.append(("on real faces", parity_text(artefact.faces)))
+    lines += [(name, detail_text(value)) for name, value in artefact.details.items()]
     if lines:
         print_table(artefact.file.path, ("", ""), lines)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -31,8 +31,6 @@ from faceport.runtime.verify import measure_artefact
 from faceport.version import __version__
 
 OnStep = Callable[[str], None]
-
-ONNX_FILE = "model.onnx"
 
 
 def export_bundle(
@@ -70,7 +68,7 @@ def export_bundle(
     with write_bundle(Path(output)) as folder:
         step("checkpoint: computing the reference")
         subject = subject_of(model, pixels, crops, chosen)
-        artefacts = tuple(_artefacts(subject, plan, folder, chosen, step))
+        artefacts = _in_order(_artefacts(subject, plan, folder, chosen, step), chosen.formats)
         step("bundle: writing")
         _describe(subject, artefacts, plan.notes, folder)
     return Bundle.open(output)
@@ -80,19 +78,17 @@ def _artefacts(
     subject: Subject, plan: Plan, folder: Path, options: ExportOptions, step: OnStep
 ) -> Iterator[Artefact]:
     for name in plan.modules:
-        yield _of_module(name, subject, folder, options, step)
-    if not plan.needs_graphs:
-        return
-    with TemporaryDirectory(dir=folder, prefix=".graphs") as scratch:
-        source = folder / ONNX_FILE
-        if ONNX not in plan.modules:
-            step(f"{ONNX}: exporting")
-            source = (
-                Path(scratch)
-                / exporter_of(ONNX)(subject.module, subject.spec, Path(scratch), options).file
-            )
-        graphs = Graphs(subject, plan, folder, Path(scratch), options, step)
-        yield from graph_artefacts(graphs, source)
+        if name != ONNX:
+            yield _of_module(name, subject, folder, options, step)
+    if plan.precisions:
+        with TemporaryDirectory(dir=folder, prefix=".graphs") as scratch:
+            work = Graphs(subject, plan, folder, Path(scratch), options, step)
+            yield from graph_artefacts(work)
+
+
+def _in_order(artefacts: Iterable[Artefact], formats: tuple[str, ...]) -> tuple[Artefact, ...]:
+    """Sort by format as asked for; precisions keep their order."""
+    return tuple(sorted(artefacts, key=lambda artefact: formats.index(artefact.format)))
 
 
 def _of_module(

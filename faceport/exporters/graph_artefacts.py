@@ -1,23 +1,22 @@
-"""What is made from the fp32 ONNX file: ONNX of lower precision, and engines of every precision."""
+"""What is made through ONNX: the graph in every precision, and engines built from each."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from faceport.bundle import Artefact, Parity, Tolerance, record_of
+from faceport.bundle import Artefact, Detail, FileRecord, record_of
 from faceport.errors import MissingDependencyError, ProviderUnavailableError
 from faceport.exporters.base import Exported, ExportOptions
-from faceport.exporters.onnx_graph import check_interface, default_opset, set_spec
+from faceport.exporters.onnx_graph import check_interface, default_opset
 from faceport.exporters.plan import FP32, ONNX, Plan
 from faceport.exporters.precision.base import Job
-from faceport.exporters.precision.judge import Judge, Pictures, written
+from faceport.exporters.precision.judge import Judge, written
+from faceport.exporters.proving import Proven, prove, tolerance_of
 from faceport.exporters.quiet import first_line
-from faceport.exporters.registry import engine_builder_of, precision_step_of
+from faceport.exporters.registry import engine_builder_of, exporter_of, precision_step_of
 from faceport.exporters.subject import Subject
-from faceport.runtime import parity
-from faceport.runtime.verify import measure_artefact
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,12 +40,8 @@ class Graphs:
     on_step: Callable[[str], None]
 
 
-def graph_artefacts(work: Graphs, source: Path) -> Iterator[Artefact]:
-    """Make ONNX files of lower precision and engines, and prove them.
-
-    Args:
-        work: see `Graphs`.
-        source: the fp32 ONNX file.
+def graph_artefacts(work: Graphs) -> Iterator[Artefact]:
+    """Make the ONNX files of every precision, and engines of them, and prove them.
 
     Raises:
         InputError: a precision step lacks something.
@@ -54,36 +49,23 @@ def graph_artefacts(work: Graphs, source: Path) -> Iterator[Artefact]:
         ExportError: one can't be made.
         ParityError: one does not compute what the network computes.
     """
+    subject = work.subject
+    work.on_step(f"{ONNX}: exporting")
+    exported = exporter_of(ONNX)(subject.module, subject.spec, work.scratch, work.options)
+    folder = work.folder if work.plan.keeps_onnx else work.scratch
     for precision in work.plan.precisions:
-        path = source
-        if precision != FP32:
-            artefact = _lowered(work, source, precision)
-            path = (work.folder if work.plan.keeps_onnx else work.scratch) / artefact.file.path
-            if work.plan.keeps_onnx:
-                yield artefact
+        artefact = _graph(work, exported, precision, folder)
+        if work.plan.keeps_onnx:
+            yield artefact
         for format in work.plan.engines:
-            yield _engine(work, format, path, precision)
+            yield _engine(work, format, folder / artefact.file.path, artefact)
 
 
-def tolerance_of(options: ExportOptions, precision: str) -> tuple[Tolerance, Tolerance | None]:
-    """Return what a precision is held to, and the same again if the caller asked for another."""
-    usual = parity.tolerance_for(precision)
-    if precision == FP32 or (options.min_cosine, options.min_mean_cosine) == (None, None):
-        return usual, None
-    lowest = usual.min_cosine if options.min_cosine is None else options.min_cosine
-    mean = usual.min_mean_cosine if options.min_mean_cosine is None else options.min_mean_cosine
-    # A unit vector at cosine c differs by sqrt(2 - 2c) at most; lengths are given as much.
-    widest = max(usual.max_abs_diff, (2 - 2 * lowest) ** 0.5)
-    stated = Tolerance(lowest, widest, None if mean is None else min(mean, 1.0))
-    return stated, stated
-
-
-def _lowered(work: Graphs, source: Path, precision: str) -> Artefact:
+def _graph(work: Graphs, plain: Exported, precision: str, folder: Path) -> Artefact:
     import onnx
 
-    subject = work.subject
-    tolerance, stated = tolerance_of(work.options, precision)
-    judge = Judge(subject.spec, _measured_on(subject), tolerance)
+    subject, label = work.subject, ONNX if precision == FP32 else f"{ONNX} {precision}"
+    judge = Judge(subject.spec, subject.judged_on, tolerance_of(work.options, precision))
     job = Job(
         subject.spec,
         work.options,
@@ -93,79 +75,61 @@ def _lowered(work: Graphs, source: Path, precision: str) -> Artefact:
         work.on_step,
         precision,
     )
-    work.on_step(f"{ONNX} {precision}: converting")
-    reduced = precision_step_of(precision)(onnx.load(source), job)
-    model = reduced.model
-    check_interface(model, subject.spec, full=True)
-    set_spec(model, subject.spec)
-    folder = work.folder if work.plan.keeps_onnx else work.scratch
-    path = written(model, folder / f"model.{precision}.onnx")
-    work.on_step(f"{ONNX} {precision}: measuring parity")
-    on_proof, on_faces = _figures(work, ONNX, path, tolerance)
-    return Artefact(
-        format=ONNX,
-        precision=precision,
-        file=record_of(folder, path.name),
-        parity=on_proof,
-        opset=default_opset(model),
-        tools=reduced.tools,
-        notes=reduced.notes,
-        faces=on_faces,
-        tolerance=stated,
-        details=reduced.details,
+    if precision != FP32:
+        work.on_step(f"{label}: converting")
+    made = precision_step_of(precision)(onnx.load(work.scratch / plain.file), job)
+    check_interface(made.model, subject.spec, full=True)
+    path = written(made.model, folder / _file_name(precision))
+    exported = replace(
+        plain,
+        file=path.name,
+        opset=default_opset(made.model),
+        tools={**plain.tools, **made.tools},
+        notes=(*plain.notes, *made.notes),
+        details={**plain.details, **made.details, **_calibration(subject, precision)},
     )
+    work.on_step(f"{label}: measuring parity")
+    proven = prove(path, ONNX, precision, subject, work.options)
+    return _described(ONNX, precision, exported, record_of(folder, path.name), proven)
 
 
-def _engine(work: Graphs, format: str, onnx_file: Path, precision: str) -> Artefact:
+def _file_name(precision: str) -> str:
+    return "model.onnx" if precision == FP32 else f"model.{precision}.onnx"
+
+
+def _calibration(subject: Subject, precision: str) -> Mapping[str, Detail]:
+    return {} if precision == FP32 else subject.face_details
+
+
+def _engine(work: Graphs, format: str, onnx_file: Path, graph: Artefact) -> Artefact:
+    precision = graph.precision
     work.on_step(f"{format} {precision}: building")
     build = engine_builder_of(format)
     exported = build(onnx_file, work.subject.spec, precision, work.folder, work.options)
-    tolerance, stated = tolerance_of(work.options, precision)
     work.on_step(f"{format} {precision}: measuring parity")
+    path = work.folder / exported.file
     try:
-        figures = _figures(work, format, work.folder / exported.file, tolerance)
+        proven = prove(path, format, precision, work.subject, work.options)
     except (MissingDependencyError, ProviderUnavailableError) as error:
         note = f"not run at export, so its parity is unknown ({first_line(error)})"
         fix = "`faceport verify` measures it on the device"
         exported = replace(exported, notes=(*exported.notes, f"{note}: {fix}"))
-        figures = ((), ())
-    return _described(work, format, precision, exported, figures, stated)
+        proven = Proven(tolerance=graph.tolerance)
+    return _described(format, precision, exported, record_of(work.folder, path.name), proven)
 
 
 def _described(
-    work: Graphs,
-    format: str,
-    precision: str,
-    exported: Exported,
-    figures: tuple[tuple[Parity, ...], tuple[Parity, ...]],
-    stated: Tolerance | None,
+    format: str, precision: str, exported: Exported, file: FileRecord, proven: Proven
 ) -> Artefact:
     return Artefact(
         format=format,
         precision=precision,
-        file=record_of(work.folder, exported.file),
-        parity=figures[0],
+        file=file,
+        parity=proven.parity,
         opset=exported.opset,
         tools=exported.tools,
         notes=exported.notes,
-        faces=figures[1],
-        tolerance=stated,
+        faces=proven.faces,
+        tolerance=proven.tolerance,
         details=exported.details,
     )
-
-
-def _figures(
-    work: Graphs, format: str, path: Path, tolerance: Tolerance
-) -> tuple[tuple[Parity, ...], tuple[Parity, ...]]:
-    """Measure on the proof's pictures and on real faces, where there are any."""
-    spec = work.subject.spec
-    results = []
-    for pictures, where in zip(_measured_on(work.subject), ("", " on faces"), strict=False):
-        records = measure_artefact(path, format, spec, pictures.inputs, pictures.reference)
-        parity.check(records, tolerance, path.name + where)
-        results.append(records)
-    return results[0], results[1] if len(results) > 1 else ()
-
-
-def _measured_on(subject: Subject) -> tuple[Pictures, ...]:
-    return (subject.proof,) if subject.faces is None else (subject.proof, subject.faces)

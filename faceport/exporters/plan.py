@@ -33,11 +33,6 @@ class Plan:
     target: Target
     notes: tuple[str, ...]
 
-    @property
-    def needs_graphs(self) -> bool:
-        """Whether anything is made from the fp32 ONNX file."""
-        return bool(self.engines) or any(name != FP32 for name in self.precisions)
-
 
 def plan_of(options: ExportOptions) -> Plan:
     """Decide what an export makes.
@@ -95,7 +90,7 @@ def _check_names(options: ExportOptions) -> None:
         if name not in formats:
             raise InputError("no such format", received=name, expected=", ".join(formats))
     for name in options.precisions:
-        if name != FP32 and name not in PRECISION_STEPS:
-            known = ", ".join((FP32, *PRECISION_STEPS))
+        if name not in PRECISION_STEPS:
+            known = ", ".join(PRECISION_STEPS)
             raise InputError("no such precision", received=name, expected=known)
         parity.tolerance_for(name)

@@ -22,11 +22,18 @@ EXPORTERS: dict[str, str] = {
 }
 """Artefact format to the module that has its `export`: made from the torch module, in fp32."""
 
-ENGINE_EXPORTERS: dict[str, str] = {}
+ENGINE_EXPORTERS: dict[str, str] = {
+    "tensorrt": "faceport.exporters.tensorrt.engine",
+    "tensorrt-rtx": "faceport.exporters.tensorrt.rtx",
+}
 """Artefact format to the module that has its `build`: made from the ONNX file of each precision."""
 
-PRECISION_STEPS: dict[str, str] = {}
-"""Precision to the module that has its `reduce`: from the fp32 ONNX graph to one of it."""
+PRECISION_STEPS: dict[str, str] = {
+    "fp32": "faceport.exporters.precision.fp32",
+    "fp16": "faceport.exporters.precision.fp16",
+    "int8": "faceport.exporters.precision.int8",
+}
+"""Precision to the module that has its `reduce`: from the plain fp32 ONNX graph to one of it."""
 
 
 def exporter_of(format: str) -> Exporter:
@@ -61,7 +68,7 @@ def precision_step_of(precision: str) -> PrecisionStep:
     """
     if precision not in PRECISION_STEPS:
         raise InputError(
-            "no such precision", received=precision, expected=", ".join(("fp32", *PRECISION_STEPS))
+            "no such precision", received=precision, expected=", ".join(PRECISION_STEPS)
         )
     step: PrecisionStep = importlib.import_module(PRECISION_STEPS[precision]).reduce
     return step

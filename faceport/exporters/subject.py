@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from faceport.bundle import Detail
 from faceport.errors import ExportError
 from faceport.exporters.base import Exportable, ExportOptions
 from faceport.exporters.calibration import FaceCrops
@@ -37,6 +39,7 @@ class Subject:
         proof: the pictures that travel in the bundle.
         faces: real faces that do not; None where none were given.
         calibration: (N, …) input tensors of other faces, or None.
+        face_details: where the faces came from, for the manifest.
     """
 
     module: nn.Module
@@ -44,6 +47,12 @@ class Subject:
     proof: Pictures
     faces: Pictures | None = None
     calibration: Array | None = None
+    face_details: Mapping[str, Detail] = field(default_factory=dict)
+
+    @property
+    def judged_on(self) -> Pictures:
+        """What a tolerance is demanded on: real faces where there are any, else the proof."""
+        return self.faces or self.proof
 
 
 def subject_of(
@@ -74,7 +83,7 @@ def subject_of(
         return Subject(module, spec, proof)
     faces = Pictures(to_tensor(crops.held_out, order, spec.preprocess), of_faces)
     calibration = to_tensor(crops.calibration, order, spec.preprocess)
-    return Subject(module, spec, proof, faces, calibration)
+    return Subject(module, spec, proof, faces, calibration, crops.details)
 
 
 def _reference(model: Exportable, pixels: Pixels, order: ColorOrder) -> dict[str, Array]:

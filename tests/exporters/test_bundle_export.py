@@ -17,7 +17,14 @@ from PIL import Image
 import faceport.exporters.bundle_export as subject
 from faceport.bundle import Bundle
 from faceport.errors import BundleError, ExportError, InputError, ParityError
-from faceport.exporters import Exportable, Exported, Exporter, ExportOptions, export_bundle
+from faceport.exporters import (
+    Exportable,
+    Exported,
+    Exporter,
+    ExportOptions,
+    export_bundle,
+    graph_artefacts,
+)
 from faceport.exporters.probe import drawn_pictures
 from faceport.exporters.registry import exporter_of
 from faceport.runtime.preprocess import to_tensor
@@ -205,7 +212,7 @@ def test_a_wrong_artefact_fails_the_export_and_leaves_the_old_bundle(
     spoil: Callable[[Exporter], Exporter],
     message: str,
 ) -> None:
-    monkeypatch.setattr(subject, "exporter_of", lambda name: spoil(exporter_of(name)))
+    monkeypatch.setattr(graph_artefacts, "exporter_of", lambda name: spoil(exporter_of(name)))
     with nothing_left(old), pytest.raises(ParityError, match=message):
         export_bundle(tiny_model, old / "m.bundle", ONNX)
     with nothing_left(old), pytest.raises(ParityError, match=message):

@@ -37,25 +37,23 @@ class Judge:
 
     Attributes:
         spec: of the model.
-        pictures: what to measure on: the proof's, and real faces where there are any.
+        pictures: what to measure on: real faces where there are any.
         tolerance: what they are held to.
     """
 
     spec: ModelSpec
-    pictures: tuple[Pictures, ...]
+    pictures: Pictures
     tolerance: Tolerance
 
     def figures(self, path: Path) -> tuple[Parity, ...]:
-        """Run an ONNX file on all pictures; one record a batch size and set.
+        """Run an ONNX file on all pictures; one record a batch size.
 
         Raises:
             ParityError: an output is missing, of another shape or not finite, or it does not run.
         """
+        pictures = self.pictures
         with closing(open_session(path, "onnxruntime")) as session:
-            sets = [
-                parity.measure(session, self.spec, p.inputs, p.reference) for p in self.pictures
-            ]
-        return tuple(record for records in sets for record in records)
+            return parity.measure(session, self.spec, pictures.inputs, pictures.reference)
 
     def passes(self, figures: tuple[Parity, ...]) -> bool:
         """Whether figures hold the tolerance."""
