@@ -92,9 +92,11 @@ class Runner:
         self._cuda.begin_capture(self._stream)
         try:
             self._execute()
-        finally:
-            # Also after an error, else the stream stays in recording.
-            graph = self._cuda.end_capture(self._stream)
+        except SessionError:
+            # Else the stream stays in recording.
+            self._cuda.destroy_graph(self._cuda.end_capture(self._stream))
+            raise
+        graph = self._cuda.end_capture(self._stream)
         self._stack.callback(self._cuda.destroy_graph, graph)
         return graph
 
