@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from faceport.codec import encode
 from faceport.commands.options import json_option, names_of, three_numbers, words
-from faceport.commands.output import Step, print_json, steps, warn
+from faceport.commands.output import download_bar, steps
 from faceport.commands.picked import picked
-
-if TYPE_CHECKING:
-    from faceport.bundle import Bundle
 
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 PRECISIONS = ("fp32", "fp16", "int8")
@@ -74,7 +69,7 @@ FORMATS = ("onnx", "torchscript", "pt2", "tensorrt", "tensorrt-rtx")
 @click.option(
     "--calibrator",
     type=click.Choice(CALIBRATORS),
-    help="How ranges are chosen from what was seen  [default: percentile].",
+    help="How ranges are chosen from what was seen  [default: minmax].",
 )
 @click.option(
     "--keep-fp32",
@@ -169,38 +164,15 @@ def command(**choices: Any) -> None:
           --calibration-detector det.bundle --output m.bundle
       faceport export --checkpoint hf://owner/repo/model.safetensors --output m.bundle
     """
-    as_json = choices["as_json"]
-    with steps(quiet=as_json) as step:
-        bundle = _export(choices, step)
-    _report(bundle, as_json)
-
-
-def _export(choices: dict[str, Any], step: Step) -> Bundle:
+    from faceport.commands.report import report_made
     from faceport.converters import ConvertOptions, convert
     from faceport.exporters import ExportOptions, export_bundle
 
-    step(f"reading {choices['checkpoint']}")
-    conversion = convert(
-        choices["checkpoint"],
-        picked(ConvertOptions, choices),
-        progress=partial(_show_download, step),
-    )
-    step(f"found {conversion.spec.family} {conversion.spec.arch}")
-    options = picked(ExportOptions, choices)
-    return export_bundle(conversion, choices["output"], options, on_step=step)
-
-
-def _show_download(step: Step, done: int, total: int | None) -> None:
-    of = f" of {total / 1e6:.1f}" if total else ""
-    step(f"downloading {done / 1e6:.1f}{of} MB")
-
-
-def _report(bundle: Bundle, as_json: bool) -> None:
-    from faceport.commands.report import print_artefacts
-
-    for message in bundle.spec.warnings:
-        warn(message)
-    if as_json:
-        print_json({"bundle": str(bundle.path), "manifest": encode(bundle.manifest)})
-    else:
-        print_artefacts(bundle)
+    quiet = choices["as_json"]
+    with download_bar(quiet) as bar:
+        conversion = convert(choices["checkpoint"], picked(ConvertOptions, choices), progress=bar)
+    with steps(quiet) as step:
+        step(f"found {conversion.spec.family} {conversion.spec.arch}")
+        options = picked(ExportOptions, choices)
+        bundle = export_bundle(conversion, choices["output"], options, on_step=step)
+    report_made(bundle, as_json=quiet)

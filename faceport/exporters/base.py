@@ -61,7 +61,7 @@ class ExportOptions:
     calibration: Path | None = None
     calibration_detector: Path | None = None
     calibration_aligned: bool = False
-    calibrator: Calibrator = "percentile"
+    calibrator: Calibrator = "minmax"
     keep_fp32: tuple[str, ...] = ()
     min_cosine: float | None = None
     min_mean_cosine: float | None = None

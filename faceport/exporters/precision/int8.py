@@ -13,6 +13,7 @@ from faceport.errors import InputError
 from faceport.exporters.passes.applied import passes_for, with_passes
 from faceport.exporters.passes.edit import copied
 from faceport.exporters.precision.base import Job, Reduced
+from faceport.exporters.precision.equalise import equalised
 from faceport.exporters.precision.kept import kept_by_name, with_names
 from faceport.exporters.precision.qdq import layers_of, quantised, values_to_watch
 from faceport.exporters.precision.ranges import Range, ranges_of
@@ -30,8 +31,8 @@ def reduce(model: ModelProto, job: Job) -> Reduced:
     if job.calibration is None:
         raise InputError("int8 needs real faces to calibrate on", received="none")
     target = job.options.target or "onnxruntime"
-    passes = passes_for(target, "max")
-    plain, notes = with_passes(model, job.spec, passes, job.scratch)
+    equal, pairs = equalised(model, job.calibration, job.scratch)
+    plain, notes = with_passes(equal, job.spec, passes_for(target, "max"), job.scratch)
     plain = copied(plain)
     with_names(plain)
     asked = kept_by_name(plain, job.options.keep_fp32)
@@ -49,6 +50,7 @@ def reduce(model: ModelProto, job: Job) -> Reduced:
         "activations": "uint8" if target == "onnxruntime" else "int8, symmetric",
         "weights": "int8, symmetric, one scale a channel",
         "layers": len(layers),
+        "layer_pairs_equalised": pairs,
         "kept_fp32.asked": tuple(sorted(asked)),
         "kept_fp32.by_measurement": found.kept,
     }
