@@ -64,6 +64,7 @@ class BuilderFlag(enum.Enum):
     TF32 = 1
     VERSION_COMPATIBLE = 2
     STRIP_PLAN = 3
+    REFIT_IDENTICAL = 4
 
 
 class HardwareCompatibilityLevel(enum.Enum):

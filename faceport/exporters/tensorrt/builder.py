@@ -62,7 +62,7 @@ def build_plan(
         ExportError: TensorRT can't read the file or can't build it, or what it built is not what
             was asked for.
     """
-    check_options(options, backend)
+    check_options(options, backend, on_gpu=on_gpu)
     logger = make_logger(trt)
     builder = trt.Builder(logger)
     network = parse_network(trt, builder, onnx_file, logger)

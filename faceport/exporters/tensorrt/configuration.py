@@ -16,14 +16,20 @@ MIB = 1 << 20
 LEVELS = {"same-compute-capability": "SAME_COMPUTE_CAPABILITY", "ampere-plus": "AMPERE_PLUS"}
 
 
-def check_options(options: BuildOptions, backend: str) -> None:
+def check_options(options: BuildOptions, backend: str, *, on_gpu: bool) -> None:
     """Refuse what a backend does not have.
 
     Raises:
-        InputError: TensorRT-RTX was asked for something of TensorRT's.
+        InputError: TensorRT-RTX was asked for something of TensorRT's, or for something that it
+            builds on a GPU only.
     """
     if backend != TENSORRT_RTX:
         return
+    if (options.refit or options.strip_weights) and not on_gpu:
+        raise InputError(
+            "TensorRT-RTX builds engines whose weights can be replaced on a GPU only",
+            fix="build on a machine with one, or leave --refit and --strip-weights out",
+        )
     if options.timing_cache is not None or options.hardware_compatible != "none":
         raise InputError(
             "TensorRT-RTX has no timing cache and no hardware compatibility to choose: it compiles "
@@ -50,6 +56,8 @@ def configure(trt: Any, builder: Any, spec: ModelSpec, options: BuildOptions) ->
     wanted = {
         "VERSION_COMPATIBLE": options.version_compatible,
         "REFIT": options.refit,
+        # For weights that are the same as at the build: no slower, and none are dropped.
+        "REFIT_IDENTICAL": options.strip_weights and not options.refit,
         "STRIP_PLAN": options.strip_weights,
     }
     for name in (name for name, asked in wanted.items() if asked):

@@ -35,7 +35,8 @@ def parse_network(trt: Any, builder: Any, onnx_file: Path, logger: Any) -> Any:
         more = f" and {len(errors) - SHOWN} more" if len(errors) > SHOWN else ""
         raise ExportError(
             f"TensorRT can't read {onnx_file.name}: {shown}{more}",
-            fix="export with another --opset, or keep that model on onnxruntime",
+            fix="export with --target tensorrt (a graph quantised for onnxruntime has int32 "
+            "biases that TensorRT does not take) or another --opset",
         )
     return network
 
