@@ -13,9 +13,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -24,7 +25,28 @@ from numpy.typing import NDArray
 from faceport.atomic import atomic_folder
 from faceport.codec import decode, encode
 from faceport.errors import BundleError, BundleIntegrityError, FaceportError, SpecError
-from faceport.spec import SCHEMA_VERSION, ModelSpec
+from faceport.manifest import Artefact, Detail, FileRecord, Manifest, Parity, Tolerance
+from faceport.spec import ModelSpec
+
+__all__ = [
+    "MANIFEST",
+    "PROOF",
+    "PROOF_INPUT",
+    "PROOF_OUTPUT",
+    "Artefact",
+    "Bundle",
+    "Detail",
+    "FileRecord",
+    "Manifest",
+    "Parity",
+    "Tolerance",
+    "record_of",
+    "safe_path",
+    "sha256_of",
+    "write_bundle",
+    "write_manifest",
+    "write_proof",
+]
 
 MANIFEST = "manifest.json"
 PROOF = "proof.npz"
@@ -34,86 +56,6 @@ PROOF_OUTPUT = "output."
 """What stands before an output's name in its key in `proof.npz`."""
 
 Arrays = Mapping[str, NDArray[np.generic]]
-Detail = str | int | float | tuple[str, ...] | Mapping[str, float]
-"""One decision of an export, as JSON can hold it."""
-
-
-@dataclass(frozen=True)
-class Parity:
-    """How far an artefact's outputs are from the checkpoint's, at one batch size.
-
-    For embeddings both figures are of unit vectors. `min_cosine` is the smallest over the batch.
-    """
-
-    batch: int
-    max_abs_diff: float
-    min_cosine: float
-    mean_cosine: float | None = None
-
-
-@dataclass(frozen=True)
-class Tolerance:
-    """What parity figures must hold: the smallest cosines and the largest difference that pass.
-
-    `min_mean_cosine` is of the mean over the pictures; None asks nothing of it.
-    """
-
-    min_cosine: float
-    max_abs_diff: float
-    min_mean_cosine: float | None = None
-
-
-@dataclass(frozen=True)
-class FileRecord:
-    """A file of the bundle: its path inside it (POSIX, relative), hash and size in bytes."""
-
-    path: str
-    sha256: str
-    size_bytes: int
-
-
-@dataclass(frozen=True)
-class Artefact:
-    """One executable form of the model.
-
-    `opset` is what the ONNX file really holds, whatever was asked for. `reference` says what the
-    parity figures compare with: the checkpoint's module, or the imported file itself.
-
-    `parity` is measured on the proof's pictures, and is empty where the machine of the export can't
-    run the artefact (an engine without its GPU); a note then says so. `faces` is the same on real
-    faces that do not travel in the bundle. `tolerance` is what both were held to, where that is not
-    the one of the precision. `details` says what was decided on the way: calibrator, number of
-    images, layers kept back and what they cost.
-    """
-
-    format: str
-    precision: str
-    file: FileRecord
-    parity: tuple[Parity, ...]
-    reference: str = "checkpoint"
-    opset: int | None = None
-    tools: Mapping[str, str] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
-    faces: tuple[Parity, ...] = ()
-    tolerance: Tolerance | None = None
-    details: Mapping[str, Detail] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Manifest:
-    """What `manifest.json` holds. `created` is UTC, ISO 8601.
-
-    `notes` say what was asked for and not made.
-    """
-
-    spec: ModelSpec
-    fingerprint: str
-    artefacts: tuple[Artefact, ...]
-    proof: FileRecord
-    faceport_version: str
-    created: str
-    notes: tuple[str, ...] = ()
-    schema_version: int = SCHEMA_VERSION
 
 
 @dataclass(frozen=True)
@@ -152,7 +94,7 @@ class Bundle:
 
     def files(self) -> tuple[FileRecord, ...]:
         """All files that the manifest names."""
-        return (*(a.file for a in self.manifest.artefacts), self.manifest.proof)
+        return self.manifest.files
 
     def artefact(self, format: str, precision: str = "fp32") -> Artefact:
         """Return the artefact of a format and precision.
@@ -212,14 +154,26 @@ def write_bundle(target: Path) -> AbstractContextManager[Path]:
     Raises:
         BundleError: the target is not a bundle, or cannot be written.
     """
-    exists = target.exists() or target.is_symlink()
-    if exists and not (target.is_dir() and (target / MANIFEST).is_file()):
+    # A link is followed, and a relative path is fixed before anything can change the folder.
+    place = Path(os.path.realpath(target))
+    if place == Path.cwd() or (place.exists() and not _only_a_bundle(place)):
         raise BundleError(
-            f"{target} exists and is not a bundle",
+            f"{target} exists and is not a bundle, or holds more than one",
             expected="a new name, or a bundle to replace",
             fix="choose another --output, or remove it",
         )
-    return atomic_folder(target, BundleError)
+    return atomic_folder(place, BundleError)
+
+
+def _only_a_bundle(folder: Path) -> bool:
+    """Tell whether replacing a folder would lose nothing but a bundle's own files."""
+    try:
+        manifest = _read_manifest(folder)
+    except BundleError:
+        return False
+    own = {MANIFEST, *(record.path for record in manifest.files)}
+    found = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if not p.is_dir()}
+    return found <= own
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
@@ -256,12 +210,8 @@ def safe_path(folder: Path, name: str) -> Path:
     Raises:
         BundleIntegrityError: the path is absolute, has `..`, or a link leads out of the folder.
     """
-    relative = PurePosixPath(name)
-    plain = name and not relative.is_absolute() and ".." not in relative.parts
-    inside = plain and "\\" not in name and "\0" not in name
-    path = folder / relative
-    # Resolved last: a link inside the bundle may lead out of it.
-    if not inside or not path.resolve().is_relative_to(folder.resolve()):
+    path = folder / name
+    if not _is_plain(name) or not path.resolve().is_relative_to(folder.resolve()):
         raise BundleIntegrityError(
             f"a path in the manifest of {folder} leaves the bundle",
             received=repr(name),
@@ -271,18 +221,25 @@ def safe_path(folder: Path, name: str) -> Path:
     return path
 
 
+def _is_plain(name: str) -> bool:
+    """Tell whether a path is relative, without `..`, and printable: no NUL, no lone surrogate."""
+    relative = PurePosixPath(name)
+    inside = not relative.is_absolute() and ".." not in relative.parts
+    return bool(name) and name.isprintable() and "\\" not in name and inside
+
+
 def _read_manifest(folder: Path) -> Manifest:
     path = folder / MANIFEST
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
         return decode(Manifest, data)
-    except FileNotFoundError as error:
+    except (FileNotFoundError, NotADirectoryError) as error:
         raise BundleError(
             f"{folder} is not a bundle",
             expected=f"a folder with a {MANIFEST}",
             fix="make one with `faceport export` or `faceport import-onnx`",
         ) from error
-    except (OSError, ValueError, SpecError) as error:
+    except (OSError, ValueError, RecursionError, SpecError) as error:
         raise _malformed(path, error) from error
 
 

@@ -113,7 +113,8 @@ def _tuple(args: tuple[Any, ...], value: object, path: str) -> tuple[Any, ...]:
 
 def _scalar(hint: Any, value: object, path: str) -> Any:
     if hint is float and isinstance(value, int | float) and not isinstance(value, bool):
-        if math.isfinite(value):
+        # Compared, not converted: a JSON integer may be larger than any float.
+        if math.isfinite(value) if isinstance(value, float) else abs(value) < 2**53:
             return float(value)
     elif hint is bool:
         if isinstance(value, bool):

@@ -23,8 +23,11 @@ if TYPE_CHECKING:
 MAX_PIXELS = 89_000_000
 """Default limit of height × width; a picture above it is refused before its pixels are decoded.
 
-Just under the size from which Pillow itself warns; it refuses twice that whatever the limit here.
+Just under the size from which Pillow itself warns.
 """
+
+PILLOW_MAX_PIXELS = 178_956_970
+"""Pillow refuses more whatever the limit here."""
 
 ImageSource: TypeAlias = (
     "str | os.PathLike[str] | bytes | IO[bytes] | NDArray[Any] | PilImage.Image | Image"
@@ -79,11 +82,31 @@ def load_image(
     if isinstance(source, np.ndarray):
         return _from_array(source, color_order, max_pixels)
     if hasattr(source, "getexif"):
-        with _quiet():
+        with _translated("PIL image", max_pixels):
             return _from_pil(source, "PIL image", max_pixels)
     name, handle = _opened(source)
     with handle:
         return _decoded(handle, name, max_pixels)
+
+
+def read_all(source: Any) -> bytes:
+    """Return what is left of a file object.
+
+    Raises:
+        ImageDecodeError: it can't be read.
+        InputError: it gives text.
+    """
+    name = str(getattr(source, "name", "file object"))
+    try:
+        data = source.read()
+    # Anything may stand behind a `read`: closed, write-only, a broken connection.
+    except Exception as error:
+        raise ImageDecodeError(f"{name} could not be read: {error}") from error
+    if not isinstance(data, bytes):
+        raise InputError(
+            f"{name} is not opened for bytes", received=type(data).__name__, expected="bytes"
+        )
+    return data
 
 
 def _opened(source: Any) -> tuple[str, IO[bytes]]:
@@ -91,7 +114,7 @@ def _opened(source: Any) -> tuple[str, IO[bytes]]:
         return "bytes", io.BytesIO(bytes(source))
     if hasattr(source, "read"):
         # Read here so that the caller's file object is left open.
-        return str(getattr(source, "name", "file object")), io.BytesIO(source.read())
+        return str(getattr(source, "name", "file object")), io.BytesIO(read_all(source))
     if not isinstance(source, str | os.PathLike):
         raise InputError(
             "not a picture source",
@@ -109,13 +132,21 @@ def _opened(source: Any) -> tuple[str, IO[bytes]]:
 def _decoded(handle: IO[bytes], name: str, max_pixels: int) -> Image:
     from PIL import Image as PilImage
 
+    with _translated(name, max_pixels), PilImage.open(handle) as picture:
+        return _from_pil(picture, name, max_pixels)
+
+
+@contextmanager
+def _translated(name: str, max_pixels: int) -> Iterator[None]:
+    from PIL import Image as PilImage
+
     try:
-        with _quiet(), PilImage.open(handle) as picture:
-            return _from_pil(picture, name, max_pixels)
+        with _quiet():
+            yield
     except ImageDecodeError:
         raise
     except PilImage.DecompressionBombError as error:
-        raise _too_large(name, str(error), max_pixels) from error
+        raise _too_large(name, str(error), min(max_pixels, PILLOW_MAX_PIXELS)) from error
     # Decoders of damaged files raise nearly anything: OSError, SyntaxError, struct.error, …
     except Exception as error:
         reason = "no known picture format" if "cannot identify" in str(error) else error
@@ -142,6 +173,9 @@ def _from_pil(picture: Any, name: str, max_pixels: int) -> Image:
         raise _too_large(name, f"{height} × {width} pixels", max_pixels)
     if width * height == 0:
         raise ImageDecodeError(f"{name} has no pixels", received=f"{height} × {width}")
+    if picture.mode == "F":
+        # Nothing says what its numbers mean: 0 to 1, 0 to 255, or a measurement.
+        raise ImageDecodeError(f"{name} holds floating point numbers", expected="8 or 16 bits")
     return Image(np.asarray(_rgb(_upright(picture))), "rgb", name)
 
 

@@ -136,6 +136,12 @@ class DetectorSpec:
                 raise SpecError(f"detector.{name}", received=getattr(self, name), expected="0 to 1")
         if self.max_faces < 0 or self.min_size < 0:
             raise SpecError("detector.max_faces and .min_size", expected="0 (no limit) or more")
+        if not self.strides or min(self.strides) < 1 or self.anchors_per_cell < 1:
+            raise SpecError(
+                "detector.strides and .anchors_per_cell",
+                received=f"{self.strides}, {self.anchors_per_cell}",
+                expected="1 or more",
+            )
         if self.keypoints not in (0, 5):
             raise SpecError("detector.keypoints", received=self.keypoints, expected="0 or 5")
 
@@ -194,6 +200,8 @@ class ModelSpec:
             raise SpecError("a detector has a detector section, and nothing else has one")
         if len(self.inputs) != 1 or not self.outputs:
             raise SpecError("a model has one input and at least one output")
+        if len(set(self.output_names)) != len(self.outputs):
+            raise SpecError("two outputs have one name", received=self.output_names)
         if self.norm_output is not None and self.norm_output not in self.output_names:
             raise SpecError("norm_output is no output", received=self.norm_output)
         if self.max_batch is not None:
@@ -242,7 +250,7 @@ class ModelSpec:
         """
         try:
             data = json.loads(text)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise SpecError(f"a spec is not JSON: {error}") from error
         return decode(cls, data)
 

@@ -99,6 +99,39 @@ def test_an_older_bundle_is_replaced_and_nothing_else_is(bundle: Path, tmp_path:
     assert (tmp_path / "mine" / "thesis.txt").exists()
 
 
+def test_a_folder_with_a_manifest_of_something_else_is_left_alone(tmp_path: Path) -> None:
+    app = tmp_path / "webapp"
+    app.mkdir()
+    (app / MANIFEST).write_text('{"name": "My web app"}')
+    (app / "app.js").write_text("x")
+    with pytest.raises(BundleError, match="not a bundle"):
+        make_bundle(app)
+    assert (app / "app.js").exists()
+
+
+def test_a_bundle_with_files_of_the_users_is_left_alone(bundle: Path) -> None:
+    (bundle / "notes.txt").write_text("mine")
+    with pytest.raises(BundleError, match="more than one"):
+        make_bundle(bundle)
+    assert (bundle / "notes.txt").read_text() == "mine"
+
+
+def test_a_link_to_a_bundle_is_followed(bundle: Path, tmp_path: Path) -> None:
+    link = tmp_path / "current"
+    link.symlink_to(bundle)
+    make_bundle(link, b"other")
+    assert link.is_symlink()
+    assert (bundle / "model.onnx").read_bytes() == b"other"
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["current", "m.bundle"]
+
+
+def test_the_working_folder_is_no_output(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(bundle)
+    with pytest.raises(BundleError, match="not a bundle"):
+        make_bundle(Path())
+    assert (bundle / MANIFEST).exists()
+
+
 def test_a_missing_format_says_what_is_there(bundle: Path) -> None:
     with pytest.raises(BundleError, match="onnx fp32"):
         Bundle.open(bundle).artefact("torchscript")
@@ -123,7 +156,8 @@ def test_a_missing_file_is_found(bundle: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["../outside", "/etc/passwd", "a/../../outside", "", "..\\outside", "a\0b", "link/x"]
+    "path",
+    ["../outside", "/etc/passwd", "a/../../outside", "", "..\\outside", "a\0b", "link/x", "\udcff"],
 )
 def test_a_path_that_leaves_the_bundle_is_refused(bundle: Path, path: str) -> None:
     (bundle / "link").symlink_to(bundle.parent)
@@ -142,11 +176,25 @@ def test_changed_preprocessing_is_found(bundle: Path) -> None:
         Bundle.open(bundle)
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"schema_version": 9}', "\xff"])
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"schema_version": 9}', "\xff", "[" * 100_000])
 def test_a_malformed_manifest(bundle: Path, text: str) -> None:
     (bundle / MANIFEST).write_bytes(text.encode("latin-1"))
     with pytest.raises(BundleError, match="malformed"):
         Bundle.open(bundle)
+
+
+def test_another_schema_is_refused(bundle: Path) -> None:
+    _edit(bundle, schema_version=2)
+    with pytest.raises(BundleError, match="schema version"):
+        Bundle.open(bundle)
+
+
+def test_a_manifest_without_artefacts_or_with_one_twice(bundle: Path) -> None:
+    artefacts = json.loads((bundle / MANIFEST).read_text())["artefacts"]
+    for wrong in ([], artefacts * 2):
+        _edit(bundle, artefacts=wrong)
+        with pytest.raises(BundleError, match="artefact"):
+            Bundle.open(bundle)
 
 
 @pytest.mark.parametrize("name", ["", "nothing", MANIFEST])

@@ -11,7 +11,7 @@ import PIL.Image
 import pytest
 from numpy.typing import NDArray
 
-from faceport.errors import InputError
+from faceport.errors import ImageDecodeError, InputError
 from faceport.images import Image, load_image
 
 ORIENTATION = 0x0112
@@ -138,10 +138,11 @@ def test_one_bit_is_black_and_white() -> None:
     np.testing.assert_array_equal(load_image(encoded(bits, mode="1")).pixels[..., 1], bits)
 
 
-def test_floats_are_refused_or_read_but_never_a_crash() -> None:
-    data = encoded(np.linspace(0, 255, 64, dtype=np.float32).reshape(8, 8), "TIFF")
-    pixels = load_image(data).pixels
-    assert np.abs(pixels[..., 0].ravel() - np.linspace(0, 255, 64)).max() <= 1
+def test_floats_are_refused_because_their_scale_is_not_said() -> None:
+    for highest in (1, 255):
+        data = encoded(np.linspace(0, highest, 64, dtype=np.float32).reshape(8, 8), "TIFF")
+        with pytest.raises(ImageDecodeError, match="floating point"):
+            load_image(data)
 
 
 def test_palettes_and_cmyk_are_converted(upright: NDArray[np.uint8]) -> None:

@@ -48,7 +48,9 @@ def model_specs(draw: st.DrawFn) -> ModelSpec:
         arch=draw(names),
         preprocess=preprocess,
         inputs=(draw(tensors),),
-        outputs=tuple(draw(st.lists(tensors, min_size=1, max_size=3))),
+        outputs=tuple(
+            draw(st.lists(tensors, min_size=1, max_size=3, unique_by=lambda tensor: tensor.name))
+        ),
         source=Source(draw(names), draw(names), draw(names)),
         weights_sha256=draw(names),
         embedding_dim=draw(st.integers(1, 4096)) if task == "embedder" else None,
@@ -149,11 +151,24 @@ def _changed(**changes: object) -> str:
         (_changed(inputs=[]), "one input"),
         (_changed(norm_output="norm"), "norm_output"),
         (_changed(normalized="yes"), "normalized"),
+        (_changed(preprocess__box_padding=10**400), "box_padding"),
+        ("[" * 100_000, "not JSON"),
     ],
 )
 def test_malformed_specs_are_refused(text: str, message: str) -> None:
     with pytest.raises(SpecError, match=message):
         ModelSpec.from_json(text)
+
+
+@pytest.mark.parametrize("strides", [(), (0, 16), (-8, 16)])
+def test_strides_are_positive(strides: tuple[int, ...]) -> None:
+    with pytest.raises(SpecError, match="strides"):
+        DetectorSpec("scrfd", strides, {"scores": ("a",)})
+
+
+def test_two_outputs_of_one_name_are_refused() -> None:
+    with pytest.raises(SpecError, match="one name"):
+        replace(embedder(), outputs=embedder().outputs * 2)
 
 
 def test_a_missing_key_is_named() -> None:

@@ -6,8 +6,11 @@ Exit codes: 0 fine, 1 a FaceportError (one line on stderr), 2 usage, 3 a bug (tr
 
 from __future__ import annotations
 
+import errno
 import importlib
+import io
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Sequence
@@ -73,7 +76,23 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command line and leave with its exit code."""
+    _prepare_streams()
+    signal.signal(signal.SIGTERM, _terminate)
     sys.exit(run(sys.argv[1:]))
+
+
+def _prepare_streams() -> None:
+    """See that whatever is printed can be: closed streams, terminals without Unicode, odd names."""
+    sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115
+    sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _terminate(number: int, _frame: object) -> None:
+    """Leave as on Ctrl-C, so that what is half written is removed."""
+    raise SystemExit(128 + number)
 
 
 def run(args: Sequence[str]) -> int:
@@ -92,12 +111,22 @@ def run(args: Sequence[str]) -> int:
     except (KeyboardInterrupt, click.Abort):
         print("faceport: interrupted", file=sys.stderr)  # noqa: T201
         return 130
-    except BrokenPipeError:
-        # The reader (`| head`) has had enough. Python would complain when it flushes at exit.
+    except OSError as error:
+        # Python would complain again when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        if error.errno == errno.EPIPE:
+            # The reader (`| head`) has had enough.
+            return 0
+        if error.errno not in (errno.ENOSPC, errno.EIO):
+            return _bug()
+        print(f"faceport: error: the result could not be written: {error}", file=sys.stderr)  # noqa: T201
+        return 1
     except Exception:
-        traceback.print_exc()
-        print("faceport: this is a bug; please report the lines above", file=sys.stderr)  # noqa: T201
-        return 3
+        return _bug()
     return result if isinstance(result, int) else 0
+
+
+def _bug() -> int:
+    traceback.print_exc()
+    print("faceport: this is a bug; please report the lines above", file=sys.stderr)  # noqa: T201
+    return 3

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -72,7 +72,8 @@ def command(
       faceport enroll --detector det.bundle --embedder mbf.bundle --gallery g.db people/
       faceport enroll --detector det.bundle --embedder mbf.bundle --gallery g.db --name Ann ann/
     """
-    people = {name: pictures_in(folder)} if name else _people(folder)
+    people = {name: pictures_in(folder)} if name is not None else _people(folder)
+    _check_request(people, choices)
     with load_pipeline(choices) as pipeline, steps(quiet=as_json) as step:
         if gallery.exists():
             _check_gallery(gallery, pipeline)
@@ -94,7 +95,29 @@ def _people(folder: Path) -> dict[str, list[Path]]:
             expected="one folder a person, with that person's pictures in it",
             fix="or give --name to enroll the folder itself as one identity",
         )
-    return {path.name: pictures_in(path) for path in folders}
+    return {path.name: _pictures_or_none(path) for path in folders}
+
+
+def _pictures_or_none(folder: Path) -> list[Path]:
+    try:
+        return pictures_in(folder)
+    except InputError as error:
+        warn(f"left out {error}")
+        return []
+
+
+def _check_request(people: Mapping[str, Sequence[Path]], choices: Mapping[str, Any]) -> None:
+    """Refuse before any work what would be refused in the middle of it."""
+    from faceport.gallery import check_name
+
+    for name in people:
+        check_name(name)
+    if (choices["detector"] == "stub") != (choices["embedder"] == "stub"):
+        raise InputError(
+            "a stub and a model are not enrolled together",
+            received=f"--detector {choices['detector']} --embedder {choices['embedder']}",
+            fix="give both models, or `stub` for both to try the wiring",
+        )
 
 
 def _check_gallery(path: Path, pipeline: Pipeline) -> None:

@@ -22,7 +22,7 @@ from faceport.commands.options import (
     threshold_option,
 )
 from faceport.commands.output import print_json, print_table
-from faceport.commands.photos import box_text, detection_json, expand, finish
+from faceport.commands.photos import box_text, check_target, detection_json, expand, finish
 
 if TYPE_CHECKING:
     from faceport.gallery import Match
@@ -67,6 +67,7 @@ def command(
     photos = expand(images)
     if save_image is not None and len(photos) != 1:
         raise click.UsageError("--save-image is for one picture")
+    check_target(save_image, photos)
     failed: list[str] = []
     records: list[dict[str, Any]] = []
     rows: list[tuple[object, ...]] = []

@@ -7,9 +7,8 @@ from typing import Any
 
 import click
 
-from faceport.codec import encode
 from faceport.commands.options import json_option, three_numbers
-from faceport.commands.output import print_json, steps, warn
+from faceport.commands.output import steps
 from faceport.commands.picked import picked
 
 FAMILIES = ("scrfd", "yunet", "yolov8-face", "recogniser")
@@ -72,15 +71,10 @@ def command(**choices: Any) -> None:
       faceport import-onnx w600k.onnx --family recogniser --color-order rgb \\
         --mean 127.5 --std 127.5 --output rec.bundle
     """
-    from faceport.commands.report import print_artefacts
+    from faceport.commands.report import report_made
     from faceport.exporters.onnx_import import ImportOptions, import_onnx
 
     with steps(quiet=choices["as_json"]) as step:
         options = picked(ImportOptions, choices)
         bundle = import_onnx(choices["path"], choices["output"], options, on_step=step)
-    for message in bundle.spec.warnings:
-        warn(message)
-    if choices["as_json"]:
-        print_json({"bundle": str(bundle.path), "manifest": encode(bundle.manifest)})
-    else:
-        print_artefacts(bundle)
+    report_made(bundle, as_json=choices["as_json"])

@@ -17,13 +17,13 @@ STUB_WARNING = (
     "the stub embedder makes vectors from pixels, not from faces: "
     "for wiring and tests only, never for identities"
 )
-
+STUB_DETECTOR_WARNING = "the stub detector finds no faces: it takes each whole picture for one"
 
 LIMITS = ("score_threshold", "nms_threshold", "max_faces", "min_size")
 
 
 def load_pipeline(choices: Mapping[str, Any]) -> Pipeline:
-    """Load the detector and embedder, and say on stderr if the embedder is the stub."""
+    """Load the detector and embedder, and say on stderr if one of them is the stub."""
     from faceport.runtime.pipeline import Pipeline
 
     pipeline = Pipeline.load(
@@ -39,6 +39,8 @@ def load_pipeline(choices: Mapping[str, Any]) -> Pipeline:
     )
     if pipeline.embedder.is_stub:
         warn(STUB_WARNING)
+    elif choices["detector"] == "stub":
+        warn(STUB_DETECTOR_WARNING)
     return pipeline
 
 
@@ -48,6 +50,7 @@ def load_detector(choices: Mapping[str, Any]) -> Detector:
     from faceport.runtime.stub import STUB, StubDetector
 
     if choices["detector"] == STUB:
+        warn(STUB_DETECTOR_WARNING)
         return StubDetector()
     limits = {name: choices[name] for name in LIMITS}
     return open_detector(

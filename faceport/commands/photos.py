@@ -42,6 +42,22 @@ def pictures_in(folder: Path) -> list[Path]:
     return found
 
 
+def check_target(target: Path | None, photos: Sequence[Path]) -> None:
+    """Refuse to draw over a photograph that was given.
+
+    Raises:
+        InputError: the target is one of them.
+    """
+    if (
+        target is not None
+        and target.exists()
+        and any(map(target.samefile, filter(Path.exists, photos)))
+    ):
+        raise InputError(
+            f"{target} is the photograph itself", fix="choose another name for --save-image"
+        )
+
+
 def finish(failed: Sequence[str], total: int) -> None:
     """End a run: with exit code 1 and a count if a picture could not be read."""
     for message in failed:

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from faceport.bundle import Artefact, Bundle, Detail, Parity
-from faceport.commands.output import print_table, size_text
+from faceport.codec import encode
+from faceport.commands.output import note, print_json, print_table, size_text, warn
 from faceport.spec import ModelSpec, PreprocessSpec
+
+NO_LICENCE = "not known: ask whoever published the weights"
 
 
 def print_artefacts(bundle: Bundle) -> None:
@@ -25,6 +28,26 @@ def print_artefacts(bundle: Bundle) -> None:
     title = f"{bundle.path}: {bundle.spec.family} {bundle.spec.arch}"
     columns = ("artefact", "format", "precision", "size", "opset", "parity")
     print_table(title, columns, rows)
+
+
+def report_made(bundle: Bundle, *, as_json: bool) -> None:
+    """Print a bundle that was just made, and on stderr what its user must know."""
+    for message in (*bundle.spec.warnings, *_surprises(bundle)):
+        warn(message)
+    if as_json:
+        print_json({"bundle": str(bundle.path), "manifest": encode(bundle.manifest)})
+        return
+    print_artefacts(bundle)
+    note(f"licence of the weights: {bundle.spec.source.license or NO_LICENCE}")
+
+
+def _surprises(bundle: Bundle) -> list[str]:
+    """Return what came out otherwise than asked for."""
+    dropped = [f"dropped {key}: a training head" for key in bundle.spec.dropped_keys]
+    opsets = [
+        text for artefact in bundle.manifest.artefacts for text in artefact.notes if "opset" in text
+    ]
+    return [*dict.fromkeys([*dropped, *opsets])]
 
 
 def print_bundle(bundle: Bundle) -> None:
@@ -91,7 +114,7 @@ def _facts(bundle: Bundle) -> list[tuple[str, object]]:
         ("fingerprint", manifest.fingerprint),
         ("source", f"{spec.source.file} (sha256 {spec.source.sha256[:16]}…)"),
         ("origin", spec.source.origin or "not known"),
-        ("licence", spec.source.license or "not known: ask whoever published the weights"),
+        ("licence", spec.source.license or NO_LICENCE),
         ("made", f"{manifest.created} by faceport {manifest.faceport_version}"),
     ]
     if spec.dropped_keys:

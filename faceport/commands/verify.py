@@ -18,7 +18,7 @@ def command(path: Path, as_json: bool) -> int:
     """Check a bundle again: every hash, the spec inside every artefact, and parity.
 
     Runs each artefact on the pictures that the bundle carries and compares with what the checkpoint
-    computed from them. Ends with exit code 1 if anything differs.
+    computed from them. Ends with exit code 1 if anything differs, or if no artefact could be run.
 
     \b
     Examples:
@@ -41,4 +41,6 @@ def command(path: Path, as_json: bool) -> int:
             for r in results
         ]
         print_table(f"{path}", ("artefact", "status", "parity", "problem"), rows)
-    return int(any(r.status == "failed" for r in results))
+    # Nothing proven is no success: an engine that is not installed proves nothing.
+    proven = any(r.status == "passed" for r in results)
+    return int(not proven or any(r.status == "failed" for r in results))

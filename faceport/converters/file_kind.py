@@ -27,6 +27,9 @@ STRANGERS: tuple[tuple[bytes, str], ...] = (
     (b"{", "JSON text, perhaps the error message of a download"),
 )
 
+MALFORMED = (KeyError, TypeError, IndexError, AttributeError, RecursionError)
+"""What a header of the wrong structure, or nested without end, raises."""
+
 EXPECTED = "a torch checkpoint (.pt .pth .ckpt .tar .bin) or .safetensors"
 
 
@@ -77,7 +80,7 @@ def _checked_safetensors(path: Path, head: bytes, size: int) -> Kind:
             entry["data_offsets"][1] for name, entry in header.items() if name != "__metadata__"
         ]
         whole = 8 + length + max(ends, default=0)
-    except (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
+    except (OSError, ValueError, *MALFORMED) as error:
         raise _unreadable(path, "a safetensors file with a damaged or truncated header") from error
     if size < whole:
         raise _unreadable(path, f"a truncated safetensors file: {size} of {whole} bytes")

@@ -46,7 +46,11 @@ def fill(plan: Plan, state: NetworkState) -> tuple[str, tuple[str, ...]]:
     weights = used if plan.adapt is None else plan.adapt(used)
     for key, values in weights.items():
         _check_finite(f"{state.names.get(key, key)} of {state.file}", values)
-    network.load_state_dict({**weights, **_counters(plan, state)}, assign=True)
+    filled = network.state_dict()
+    # In place: the dictionary also says which versions its layers' states are of.
+    filled.clear()
+    filled.update({**weights, **_counters(plan, state)})
+    network.load_state_dict(filled, assign=True)
     network.requires_grad_(False).eval()
     return _hash(weights), tuple(state.names[key] for key in dropped)
 
@@ -81,12 +85,13 @@ def _counters(plan: Plan, state: NetworkState) -> Mapping[str, torch.Tensor]:
 def _as_float32(name: str, tensor: torch.Tensor) -> torch.Tensor:
     import torch
 
-    if not tensor.is_floating_point() or tensor.layout is not torch.strided:
+    stored = tensor.layout is torch.strided and not tensor.is_meta
+    if not tensor.is_floating_point() or not stored:
         raise CheckpointReadError(
             f"the weight {name} is not usable",
             received=f"{tensor.dtype}, {tensor.layout}",
-            expected="dense floating point numbers",
-            fix="take the checkpoint from before it was quantised",
+            expected="dense floating point numbers that are in the file",
+            fix="take the checkpoint from before it was quantised or emptied",
         )
     return tensor.detach().to(torch.float32).contiguous()
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from faceport.converters.conversion import Progress
 from faceport.converters.download import Request, download
+from faceport.converters.file_kind import kind_of
 from faceport.converters.hashing import checked_sha256, file_sha256
 from faceport.converters.hub import hub_request
 from faceport.errors import CheckpointReadError, InputError
@@ -32,7 +33,8 @@ def locate(
     Raises:
         InputError: the scheme is unknown, or `sha256` is malformed.
         DownloadError: the URL could not be fetched, or what came has another hash.
-        CheckpointReadError: a local file can't be read, or has another hash.
+        CheckpointReadError: a local file can't be read or has another hash, or what was fetched is
+            no checkpoint.
         MissingDependencyError: `hf://` without huggingface_hub.
     """
     sha256 = checked_sha256(sha256)
@@ -49,6 +51,12 @@ def locate(
     url = str(checkpoint)
     request = hub_request(url) if name == "hf" else Request(url)
     path, digest = download(request, sha256=sha256, progress=progress)
+    try:
+        kind_of(path)
+    except CheckpointReadError:
+        # A login page, say. Kept, it would be the answer of every later try too.
+        path.unlink(missing_ok=True)
+        raise
     return CheckpointFile(path, path.name, digest)
 
 

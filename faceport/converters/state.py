@@ -47,6 +47,9 @@ TRAINING_STATE = (
 
 SHOWN = 5
 
+DEEPEST = 60
+"""Dictionaries nested deeper hold no network, and one that holds itself has no end."""
+
 PREFIXES = frozenset(
     {"module", "model", "backbone", "net", "encoder", "_orig_mod", "dinov3", "dino", "vit"}
 )
@@ -130,7 +133,7 @@ def _flattened(mapping: Mapping[Any, Any], prefix: str = "") -> Iterator[tuple[s
     for key, value in mapping.items():
         if isinstance(value, torch.Tensor):
             yield f"{prefix}{key}", value
-        elif not str(key).startswith(TRAINING_STATE):
+        elif not str(key).startswith(TRAINING_STATE) and prefix.count(".") < DEEPEST:
             yield from _flattened(_as_mapping(value), f"{prefix}{key}.")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from faceport.gallery.sqlite import Gallery
+from faceport.gallery.sqlite import Gallery, check_name
 from faceport.gallery.types import Identity, Match
 
-__all__ = ["Gallery", "Identity", "Match"]
+__all__ = ["Gallery", "Identity", "Match", "check_name"]

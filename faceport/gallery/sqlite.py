@@ -23,6 +23,7 @@ from faceport.gallery.types import UNKNOWN, Identity, Match
 from faceport.runtime.types import Embedder, Embedding
 
 MAX_NAME = 200
+UNIT_TOLERANCE = 1e-3
 
 
 class Gallery:
@@ -75,7 +76,7 @@ class Gallery:
             GalleryError: the file could not be written.
             InputError: the name is not usable, or there is nothing to add.
         """
-        _check_name(name)
+        check_name(name)
         if not embeddings or len(embeddings) != len(sources):
             raise InputError(
                 "an enrolment needs one source for each of its embeddings",
@@ -148,7 +149,7 @@ class Gallery:
             self._check_space(embedding.fingerprint, embedding.vector.size, embedding.is_stub)
         if not embeddings:
             return []
-        queries = np.stack([embedding.vector for embedding in embeddings])
+        queries = np.stack([embedding.vector.reshape(-1) for embedding in embeddings])
         return search_index(self._current_index(), queries, threshold, top_k)
 
     def check_embedder(self, embedder: Embedder) -> None:
@@ -158,6 +159,13 @@ class Gallery:
             FingerprintMismatchError: it is not the one that filled the gallery.
         """
         self._check_space(embedder.fingerprint, embedder.dim, embedder.is_stub)
+
+    @property
+    def _dim(self) -> int:
+        text = self._meta("dim") or "0"
+        if not text.isdigit():
+            raise self._damaged(f"dimension {text[:20]!r}", "a number")
+        return int(text)
 
     def _meta(self, key: str) -> str | None:
         with translated(self.path):
@@ -170,7 +178,7 @@ class Gallery:
         known = self._meta("fingerprint")
         if known is None:
             return
-        space = (known, int(self._meta("dim") or 0), self._meta("is_stub") == "1")
+        space = (known, self._dim, self._meta("is_stub") == "1")
         if (fingerprint, dim, is_stub) != space:
             raise FingerprintMismatchError(
                 f"gallery {self.path} was filled by another embedder",
@@ -182,7 +190,7 @@ class Gallery:
     def _admit(self, connection: sqlite3.Connection, embedding: Embedding) -> None:
         vector = embedding.vector
         length = float(np.linalg.norm(vector.astype(np.float64)))
-        if vector.ndim != 1 or not abs(length - 1) < 1e-3:
+        if vector.ndim != 1 or not abs(length - 1) < UNIT_TOLERANCE:
             raise InputError(
                 "an embedding is not a unit vector",
                 received=f"shape {vector.shape}, length {length:.4f}",
@@ -211,14 +219,25 @@ class Gallery:
             "SELECT name, vector FROM embeddings JOIN identities ON identities.id = identity_id "
             "ORDER BY identity_id, embeddings.id"
         ).fetchall()
-        dim = int(self._meta("dim") or 0)
+        dim = self._dim
+        if rows and self._meta("fingerprint") is None:
+            raise self._damaged("no fingerprint", "the embedder's")
         if any(len(blob) != 4 * dim for _, blob in rows):
-            raise GalleryError(
-                f"gallery {self.path} holds a vector of another length",
-                expected=f"{dim} numbers",
-                fix="restore it from a copy; the file was changed by something else",
-            )
-        return build_index(version, dim, rows)
+            raise self._damaged("a vector of another length", f"{dim} numbers")
+        index = build_index(version, dim, rows)
+        lengths = np.linalg.norm(index.matrix, axis=1)
+        # Written so that NaN fails.
+        if not (np.abs(lengths - 1) < UNIT_TOLERANCE).all():
+            raise self._damaged("a vector that is not of length 1", "unit vectors")
+        return index
+
+    def _damaged(self, received: str, expected: str) -> GalleryError:
+        return GalleryError(
+            f"gallery {self.path} is damaged",
+            received=received,
+            expected=expected,
+            fix="restore it from a copy; the file was changed by something else",
+        )
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
@@ -233,8 +252,14 @@ class Gallery:
         self._index = None
 
 
-def _check_name(name: str) -> None:
-    if not name.strip() or len(name) > MAX_NAME or "\0" in name or name == UNKNOWN:
+def check_name(name: str) -> None:
+    """Check the name of an identity.
+
+    Raises:
+        InputError: it is blank, too long, `unknown`, or can't be stored as Unicode text.
+    """
+    text = not any(c == "\0" or "\ud800" <= c <= "\udfff" for c in name)
+    if not text or not name.strip() or len(name) > MAX_NAME or name == UNKNOWN:
         raise InputError(
             "the name of an identity is not usable",
             received=repr(name[:40]),

@@ -85,13 +85,13 @@ def _open_artefact(
     if artefact.format in DEVICE_FORMATS:
         _check_engine(bundle, artefact, file)
     session = open_session(file, backend or FORMAT_BACKENDS[artefact.format], options)
-    if session.spec is not None and session.spec.fingerprint != bundle.spec.fingerprint:
+    if session.spec is not None and session.spec != bundle.spec:
         session.close()
         raise BundleIntegrityError(
-            f"{file} carries another model's spec than the manifest",
-            received=session.spec.fingerprint[:16],
-            expected=bundle.spec.fingerprint[:16],
-            fix="export the checkpoint again",
+            f"{file} carries another spec than the manifest: one of them was changed",
+            received=f"fingerprint {session.spec.fingerprint[:16]}",
+            expected=f"fingerprint {bundle.spec.fingerprint[:16]}, and every other value the same",
+            fix="copy the bundle again, or export the checkpoint again",
         )
     return session, limited(bundle.spec, batch_limit(session))
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from faceport.errors import FaceportError, ImageDecodeError
-from faceport.images import Image, ImageSource, load_image
+from faceport.images import Image, ImageSource, load_image, read_all
 from faceport.spec import ColorOrder
 
 GROUP_PICTURES = 16
@@ -43,7 +43,10 @@ def load_source(
     given = source
     if want_bytes and hasattr(source, "read"):
         # A file object can be read but once, and its bytes may still be wanted.
-        given = source.read()
+        try:
+            given = read_all(source)
+        except FaceportError as error:
+            return Loaded(source, error=error)
     try:
         return Loaded(source, load_image(given, color_order=color_order, max_pixels=max_pixels))
     except ImageDecodeError as error:

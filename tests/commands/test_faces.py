@@ -161,6 +161,41 @@ def test_enroll_leaves_out_pictures_of_several_faces_and_says_so(
         assert [i.name for i in gallery.identities()] == ["Joey", "friends"]
 
 
+def test_one_bad_folder_does_not_stop_an_enrolment(
+    cli: Cli, models: list[str], photos: Path, tmp_path: Path
+) -> None:
+    people = tmp_path / "people"
+    shutil.copytree(photos / "identities" / "train" / "obama", people / "obama")
+    (people / "empty").mkdir()
+    result = cli.json("enroll", *models, "--gallery", tmp_path / "g.db", people)
+    assert {p["name"]: p["added"] for p in result["identities"]} == {"obama": 2, "empty": 0}
+    assert "empty" in cli.err
+    (people / "unknown").mkdir()
+    cli("enroll", *models, "--gallery", tmp_path / "h.db", people, code=1)
+    assert "not 'unknown'" in cli.err
+    assert not (tmp_path / "h.db").exists()
+
+
+def test_a_stub_and_a_model_are_not_enrolled_together(
+    cli: Cli, models: list[str], photos: Path, tmp_path: Path
+) -> None:
+    mixed = ["--detector", "stub", *models[2:]]
+    train = photos / "identities" / "train"
+    cli("enroll", *mixed, "--gallery", tmp_path / "g.db", train, code=1)
+    assert "stub" in cli.err
+    cli("embed", *mixed, photos / "groups" / "friends_6_faces.jpg")
+    assert "whole picture" in cli.err
+
+
+def test_a_photograph_is_not_drawn_over(
+    cli: Cli, models: list[str], friends: Path, tmp_path: Path
+) -> None:
+    photo = tmp_path / "mine.jpg"
+    shutil.copy(friends, photo)
+    cli("detect", *models[:2], photo, "--save-image", photo, code=1)
+    assert photo.read_bytes() == friends.read_bytes()
+
+
 def test_a_gallery_of_another_embedder_is_refused(
     cli: Cli,
     models: list[str],

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import click
 import pytest
+from PIL import Image
 
 from faceport import commands
 from faceport.commands import COMMANDS, run
@@ -76,6 +78,56 @@ def test_a_reader_that_has_enough_is_no_error() -> None:
     )
     assert done.stdout.startswith(b"Usage: faceport")
     assert done.stderr == b""
+
+
+def cli(*args: str, **environment: str) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(
+        [sys.executable, "cli.py", *args],
+        cwd=ROOT,
+        capture_output=True,
+        check=False,
+        env={**os.environ, **environment},
+    )
+
+
+def test_a_terminal_without_unicode_is_no_bug(tmp_path: Path) -> None:
+    photo = tmp_path / "nø.png"
+    Image.new("RGB", (8, 8)).save(photo)
+    for encoding in ("ascii", "utf-8:strict"):
+        done = cli("detect", str(photo), "--detector", "stub", PYTHONIOENCODING=encoding)
+        assert done.returncode == 0
+        assert b"stub/none" in done.stdout
+        assert b"Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(("target", "code"), [(">&-", 0), ("> /dev/full", 1)])
+def test_a_stdout_that_takes_nothing_is_no_bug(target: str, code: int) -> None:
+    command = f"{sys.executable} cli.py --help {target}"
+    done = subprocess.run(command, shell=True, cwd=ROOT, capture_output=True, check=False)
+    assert done.returncode == code
+    assert b"Traceback" not in done.stderr
+
+
+def test_a_polite_kill_removes_what_is_half_written(tmp_path: Path) -> None:
+    script = """
+import os, signal
+from pathlib import Path
+from faceport import commands
+from faceport.bundle import write_bundle
+
+class Half:
+    def main(self, **_):
+        with write_bundle(Path("m.bundle")) as folder:
+            (folder / "model.onnx").write_bytes(b"half")
+            os.kill(os.getpid(), signal.SIGTERM)
+            raise AssertionError("not reached")
+
+commands.cli = Half()
+commands.main()
+"""
+    done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, check=False)
+    assert done.returncode == 128 + 15
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_launcher_and_the_installed_command_are_the_same() -> None:

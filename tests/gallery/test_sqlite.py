@@ -107,7 +107,7 @@ def test_an_enrolment_is_all_or_nothing(gallery: Gallery) -> None:
     assert gallery.fingerprint is None
 
 
-@pytest.mark.parametrize("name", ["", "  ", "unknown", "x" * 201, "a\0b"])
+@pytest.mark.parametrize("name", ["", "  ", "unknown", "x" * 201, "a\0b", "\udcff"])
 def test_unusable_names(gallery: Gallery, name: str) -> None:
     with pytest.raises(InputError, match="name"):
         gallery.enroll(name, [embedding(0)], ["a"])
@@ -207,6 +207,24 @@ def test_a_cut_vector_is_found(gallery: Gallery) -> None:
     connection.commit()
     connection.close()
     with pytest.raises(GalleryError, match="another length"):
+        gallery.search([embedding(0)], threshold=0.3)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE embeddings SET vector = zeroblob(64)",
+        "UPDATE meta SET value = 'abc' WHERE key = 'dim'",
+        "DELETE FROM meta WHERE key = 'fingerprint'",
+    ],
+)
+def test_a_changed_file_is_found(gallery: Gallery, statement: str) -> None:
+    gallery.enroll("ann", [embedding(0)], ["a"])
+    connection = sqlite3.connect(gallery.path)
+    connection.execute(statement)
+    connection.commit()
+    connection.close()
+    with pytest.raises(GalleryError, match="damaged"):
         gallery.search([embedding(0)], threshold=0.3)
 
 

@@ -51,7 +51,7 @@ def test_refuses_a_changed_artefact(tiny: Tiny, tmp_path: Path) -> None:
 
 def test_refuses_an_artefact_of_another_model(tiny: Tiny, tmp_path: Path) -> None:
     other = replace(tiny().spec, weights_sha256="2" * 64)
-    with pytest.raises(BundleIntegrityError, match="another model"):
+    with pytest.raises(BundleIntegrityError, match="another spec"):
         open_artefact(tiny().write(tmp_path / "a.bundle", spec=other))
 
 

@@ -10,6 +10,8 @@ from faceport.errors import ExportError, InputError
 from faceport.spec import Layout, TensorSpec
 
 CHANNELS = 3
+LARGEST = 8192
+"""Pixels a side: no published face model takes as many, and one picture more would fill memory."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,12 @@ def read_input(inputs: Sequence[TensorSpec], layout: Layout | None = None) -> Gr
             fix="export the model again with a dynamic batch axis",
         )
     height, width = entry.shape[2:] if found == "nchw" else entry.shape[1:3]
+    if any(isinstance(side, int) and side > LARGEST for side in (height, width)):
+        raise ExportError(
+            f"input {entry.name!r} takes pictures that are too large",
+            received=f"height {height}, width {width}",
+            expected=f"at most {LARGEST} pixels a side",
+        )
     return GraphInput(
         entry.name,
         "float32" if entry.dtype == "float32" else "uint8",

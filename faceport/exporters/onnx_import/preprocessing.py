@@ -143,7 +143,7 @@ def _json(path: Path) -> object:
         raise InputError(
             f"the spec file {path} could not be read: {error.strerror or error}"
         ) from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise SpecError(
             f"the spec file {path} is not JSON: {error}",
             expected="the JSON of a PreprocessSpec or of a ModelSpec",

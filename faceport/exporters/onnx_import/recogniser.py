@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -52,7 +53,7 @@ def describe_recogniser(
         inputs=(graph.tensor_spec(),),
         outputs=_first(name, session.outputs),
         source=source_of(file, file.metadata.get("description", ""), ""),
-        weights_sha256=file.weights_sha256,
+        weights_sha256=_space_of(file, name, runs[0]),
         embedding_dim=embeddings.shape[1],
         normalized=bool((np.abs(lengths - 1) <= UNIT_TOLERANCE).all()),
         max_batch=batch.max_batch,
@@ -89,6 +90,16 @@ def _embedding_name(shapes: Mapping[str, tuple[int, ...]], asked: str | None) ->
             fix=f"name it: --embedding-output {fitting[0]}",
         )
     return fitting[0]
+
+
+def _space_of(file: OnnxFile, name: str, outputs: Mapping[str, Array]) -> str:
+    """Return what stands for the weights in the fingerprint.
+
+    Two outputs of one file are two embedding spaces, so which one was taken is part of it.
+    """
+    if len(outputs) == 1:
+        return file.weights_sha256
+    return hashlib.sha256(f"{file.weights_sha256}\0{name}".encode()).hexdigest()
 
 
 def _first(name: str, outputs: Sequence[TensorSpec]) -> tuple[TensorSpec, ...]:

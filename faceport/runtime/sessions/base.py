@@ -40,6 +40,10 @@ class SessionOptions:
     spinning: bool = False
     provider_options: Mapping[str, Mapping[str, str]] = field(default_factory=dict, hash=False)
 
+    def __post_init__(self) -> None:
+        if self.threads is not None and self.threads < 1:
+            raise InputError("threads", received=self.threads, expected="1 or more, or None")
+
 
 class Session(Protocol):
     """One loaded artefact."""

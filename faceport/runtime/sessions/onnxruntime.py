@@ -91,6 +91,8 @@ def open_session(path: Path, options: SessionOptions) -> OnnxRuntimeSession:
         import onnxruntime
     except ImportError as error:
         raise MissingDependencyError("onnxruntime", "cpu") from error
+    # Its telemetry writes to the home folder, and complains on stderr where it can't.
+    getattr(onnxruntime, "disable_telemetry_events", bool)()
     providers = listed_providers(options, onnxruntime.get_available_providers())
     try:
         settings = _settings(onnxruntime, options)
