@@ -10,7 +10,8 @@ from faceport.converters.conversion import Conversion, ConvertOptions, Plan, Pro
 from faceport.converters.locate import CheckpointFile, locate
 from faceport.converters.readers import READERS
 from faceport.converters.recognise import check_options, recognise
-from faceport.errors import MissingDependencyError
+from faceport.converters.torchvision_style import plan_if_torchvision
+from faceport.errors import MissingDependencyError, UnknownArchitectureError
 from faceport.spec import ModelSpec, PreprocessSpec, Source, TensorSpec, Triple
 
 if TYPE_CHECKING:
@@ -73,7 +74,13 @@ def _planned(file: CheckpointFile, options: ConvertOptions) -> tuple[Plan, Netwo
         return read(file, options)
     raw = read_checkpoint(file.path, trust=options.trust_checkpoint)
     state = network_state(raw, file.name)
-    return recognise(state, options), state
+    try:
+        return recognise(state, options), state
+    except UnknownArchitectureError:
+        planned = plan_if_torchvision(raw, state, options)
+        if planned is None:
+            raise
+        return planned
 
 
 def _require_torch() -> None:

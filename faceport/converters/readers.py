@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Protocol
 
-from faceport.converters import yolo_face
+from faceport.converters import torchvision_style, yolo_face
 from faceport.converters.conversion import ConvertOptions, Plan
 from faceport.converters.locate import CheckpointFile
 
@@ -29,6 +29,7 @@ class FamilyReader(Protocol):
 
 
 READERS: Mapping[str, FamilyReader] = {
+    torchvision_style.FAMILY: torchvision_style.plan_torchvision,
     yolo_face.FAMILY: yolo_face.plan_yolo_face,
 }
 """By the name that `--family` takes; used only when that is given."""
