@@ -158,6 +158,10 @@ def test_two_possible_embeddings_need_a_name(graphs: Any) -> None:
     assert all(name in str(caught.value) for name in names)
     bundle = imported(path, embedding_output=names[1])
     assert bundle.spec.output_names == (names[1], names[0])
+    # Two outputs are two embedding spaces: a gallery must be able to tell them apart.
+    first = imported(path, embedding_output=names[0]).spec.fingerprint
+    assert bundle.spec.fingerprint != first
+    assert imported(path, embedding_output=names[0]).spec.fingerprint == first
     with pytest.raises(InputError, match="no such embedding among the outputs"):
         imported(path, embedding_output="nothing")
 
