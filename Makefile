@@ -4,6 +4,7 @@
 #   make test [ARGS='-k gallery']
 #   make lint
 #   make bench
+#   make matrix
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -20,7 +21,7 @@ OUTPUT ?= out
 INSTALL = $(BIN)/python -m pip install --disable-pip-version-check -q -c constraints.txt
 PACKAGE = setup.cfg pyproject.toml constraints.txt
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test lint bench matrix clean
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -54,6 +55,10 @@ lint: $(VENV)/dev.stamp
 bench: $(VENV)/dev.stamp
 	$(BIN)/python -m faceport.benchmarks --checkpoint '$(CHECKPOINT)' --detector '$(DETECTOR)' \
 	  --family '$(FAMILY)' --photo '$(PHOTO)' $(ARGS)
+
+# Every family in every format and precision; some minutes.
+matrix: $(VENV)/dev.stamp
+	$(BIN)/python -m faceport.benchmarks.matrix --shared ../shared --output docs/matrix.md $(ARGS)
 
 clean:
 	rm -rf $(VENV) $(OUTPUT) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
