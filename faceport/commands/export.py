@@ -163,6 +163,7 @@ def command(**choices: Any) -> None:
       faceport export --checkpoint m.pth --precision fp32,fp16,int8 --calibration photos/ \
           --calibration-detector det.bundle --output m.bundle
       faceport export --checkpoint hf://owner/repo/model.safetensors --output m.bundle
+      faceport export --checkpoint dino.pth --input-height 224 --input-width 224 --output d.bundle
     """
     from faceport.commands.report import report_made
     from faceport.converters import ConvertOptions, convert

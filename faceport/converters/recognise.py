@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
 from faceport.converters.conversion import ConvertOptions, Layout, Plan, PlanRequest, Shapes
 from faceport.converters.differences import differences, expected_of, first_few, fit, overlap
@@ -10,6 +10,7 @@ from faceport.converters.layouts import ALL_LAYOUTS, archs, families
 from faceport.converters.readers import READERS
 from faceport.converters.state import NetworkState
 from faceport.errors import InputError, UnknownArchitectureError
+from faceport.spec import Pool
 
 RECOGNISED = 0.8
 """From this part of keys with the right shape on, what differs is a mistake in a known family;
@@ -17,6 +18,8 @@ below, it is another network. Pruned relatives of MobileFaceNet share every name
 
 NEAR = 0.1
 """With a smaller overlap of names no family is worth naming."""
+
+POOLS: tuple[str, ...] = get_args(Pool)
 
 CHOICES = ("pool", "input_height", "input_width")
 """Options that only some layouts offer: the fields of `PlanRequest` that may be left open."""
@@ -29,7 +32,9 @@ def check_options(options: ConvertOptions) -> None:
         InputError: no layout has such a family, architecture or head.
     """
     _known("family", options.family, (*families(), *READERS))
-    if options.family in READERS:
+    _known("pool", options.pool, POOLS)
+    if options.family is not None and options.family in READERS:
+        _check_choices(options.family, (), {} if options.pool is None else {"pool": options.pool})
         return
     _known("architecture", options.arch, archs())
     layouts = _candidates(options)
@@ -62,7 +67,7 @@ def recognise(state: NetworkState, options: ConvertOptions) -> Plan:
     layout = layouts[scores.index(max(scores))]
     _known("head for this network", options.head, layout.heads)
     chosen = {name: value for name in CHOICES if (value := getattr(options, name)) is not None}
-    _check_choices(layout, chosen)
+    _check_choices(layout.family, layout.choices, chosen)
     return _plan(layout, shapes, options.arch, options.head, **chosen)
 
 
@@ -72,12 +77,12 @@ def _plan(
     return layout.plan(PlanRequest(shapes, arch, head or layout.heads[0], **chosen))
 
 
-def _check_choices(layout: Layout, chosen: dict[str, Any]) -> None:
+def _check_choices(family: str, choices: tuple[str, ...], chosen: dict[str, Any]) -> None:
     for name, value in chosen.items():
-        if name not in layout.choices:
+        if name not in choices:
             raise InputError(
                 f"--{name.replace('_', '-')} is not for checkpoints of this family",
-                received=f"{value} for {layout.family}",
+                received=f"{value} for {family}",
                 expected=f"one of {', '.join(f for f in families() if _offers(f, name))}",
                 fix="leave it out: the weights decide",
             )

@@ -305,6 +305,24 @@ def test_a_pool_decides_length_and_space(save: Save) -> None:
     assert specs[0] == convert(path).spec
 
 
+def test_an_unknown_pool_and_a_pool_for_another_reader_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"no such pool; received max.*cls, mean, cls\+mean"):
+        convert(tmp_path / "missing", ConvertOptions(pool="max"))  # type: ignore[arg-type]
+    with pytest.raises(InputError, match=r"--pool is not for .* received mean for yolo-face"):
+        convert(tmp_path / "missing", ConvertOptions(pool="mean", family="yolo-face"))
+
+
+def test_the_elder_brother_is_a_near_miss(save: Save) -> None:
+    """DINOv2: the same blocks, positions that are learned, other patches."""
+    state = small_state(storage_tokens=0, patch=14)
+    state = {k: v for k, v in state.items() if "bias_mask" not in k and "rope" not in k}
+    state["pos_embed"] = torch.ones(1, 257, 32)
+    with pytest.raises(KeyMismatchError) as caught:
+        convert(save(state))
+    assert "rope_embed.periods is missing" in str(caught.value)
+    assert "pos_embed has no place" in str(caught.value)
+
+
 @pytest.mark.parametrize("option", [{"pool": "mean"}, {"input_height": 112}])
 def test_choices_are_refused_for_families_that_have_none(
     option: dict[str, object], flat_file: Path
