@@ -21,7 +21,7 @@ def print_artefacts(bundle: Bundle) -> None:
             artefact.precision,
             size_text(artefact.file.size_bytes),
             artefact.opset or "",
-            parity_text(artefact.parity),
+            _figures_text(artefact),
         )
         for artefact in bundle.manifest.artefacts
     ]
@@ -64,6 +64,17 @@ def parity_text(figures: tuple[Parity, ...]) -> str:
         f"batch {p.batch}: max |Δ| {p.max_abs_diff:.1e}, min cosine {p.min_cosine:.7f}"
         for p in figures
     )
+
+
+def _figures_text(artefact: Artefact) -> str:
+    if not artefact.parity:
+        return "not run"
+    means = [p.mean_cosine for p in artefact.faces if p.mean_cosine is not None]
+    if not means:
+        return parity_text(artefact.parity)
+    lowest = min(p.min_cosine for p in artefact.faces)
+    faces = f"real faces: min cosine {lowest:.7f}, mean {min(means):.7f}"
+    return f"{faces}\n{parity_text(artefact.parity)}"
 
 
 def detail_text(value: Detail) -> str:
@@ -144,8 +155,6 @@ def _print_notes(artefact: Artefact) -> None:
     tools = [f"{name} {version}" for name, version in sorted(artefact.tools.items())]
     lines = [("made with", ", ".join(tools))] if tools else []
     lines += [("note", text) for text in artefact.notes]
-    if artefact.faces:
-        lines.append(("on real faces", parity_text(artefact.faces)))
     lines += [(name, detail_text(value)) for name, value in artefact.details.items()]
     if lines:
         print_table(artefact.file.path, ("", ""), lines)
