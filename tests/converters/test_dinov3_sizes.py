@@ -1,4 +1,4 @@
-"""Every published size of DINOv3 is found from its official keys, without memory for its weights."""
+"""Every published size of DINOv3 is found from its official keys, without memory for weights."""
 
 from __future__ import annotations
 
