@@ -134,7 +134,9 @@ FORMATS = ("onnx", "torchscript", "pt2", "tensorrt", "tensorrt-rtx")
 )
 @click.option("--opset", type=click.IntRange(17), help="ONNX opset to ask for.")
 @click.option(
-    "--max-batch", type=click.IntRange(1), help="Most rows of a run of an engine  [default: 32]."
+    "--max-batch",
+    type=click.IntRange(1),
+    help="Most rows of a run of an engine  [default: 32 faces].",
 )
 @click.option("--simplify/--no-simplify", default=True, help="Simplify the ONNX graph.")
 @click.option(

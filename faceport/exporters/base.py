@@ -48,7 +48,8 @@ class ExportOptions:
         keep_fp32: names of nodes, or operator types, that no precision step touches.
         min_cosine: replaces the precision's own tolerance, for weights that cannot hold it.
         min_mean_cosine: likewise.
-        max_batch: most rows of a run of an engine; `faceport build-engine` has its other options.
+        max_batch: most rows of a run of an engine, None for what the runtime feeds; `faceport
+            build-engine` has an engine's other options.
     """
 
     formats: tuple[str, ...] = ("onnx", "torchscript")
@@ -65,7 +66,7 @@ class ExportOptions:
     keep_fp32: tuple[str, ...] = ()
     min_cosine: float | None = None
     min_mean_cosine: float | None = None
-    max_batch: int = 32
+    max_batch: int | None = None
 
 
 @dataclass(frozen=True)

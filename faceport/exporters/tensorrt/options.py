@@ -8,9 +8,6 @@ from typing import Literal
 
 from faceport.errors import InputError
 
-MAX_BATCH = 32
-"""What the runtime feeds at most where a model sets no limit."""
-
 HardwareCompatible = Literal["none", "same-compute-capability", "ampere-plus"]
 
 
@@ -22,7 +19,8 @@ class BuildOptions:
 
     Attributes:
         opt_batch: rows that the engine is tuned for.
-        max_batch: most rows of a run; memory is allocated for them.
+        max_batch: most rows of a run; memory is allocated for them. None takes what the runtime
+            feeds: 32 faces, 8 pictures, 1 picture if its size may vary.
         workspace_mib: most scratch memory of a layer; None leaves it to TensorRT (all there is).
         timing_cache: file that keeps how fast kernels were, so that the next build is short; made
             if missing, refused by TensorRT if of another device.
@@ -34,7 +32,7 @@ class BuildOptions:
     """
 
     opt_batch: int = 1
-    max_batch: int = MAX_BATCH
+    max_batch: int | None = None
     workspace_mib: int | None = None
     timing_cache: Path | None = None
     version_compatible: bool = False
@@ -44,10 +42,11 @@ class BuildOptions:
     tf32: bool = False
 
     def __post_init__(self) -> None:
-        if not 1 <= self.opt_batch <= self.max_batch:
+        most = self.opt_batch if self.max_batch is None else self.max_batch
+        if not 1 <= self.opt_batch <= most:
             raise InputError(
                 "the batch sizes of an engine are not in order",
-                received=f"opt {self.opt_batch}, max {self.max_batch}",
+                received=f"opt {self.opt_batch}, max {most}",
                 expected="1 ≤ opt ≤ max",
             )
         if self.workspace_mib is not None and self.workspace_mib < 1:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from faceport.errors import ExportError
 from faceport.exporters.tensorrt.options import BuildOptions
+from faceport.runtime.detectors.detector import BATCH as DETECTOR_BATCH
+from faceport.runtime.embedder import BATCH as EMBEDDER_BATCH
 from faceport.spec import ModelSpec, PreprocessSpec
 
 Shape = tuple[int, ...]
@@ -13,8 +15,8 @@ AXES = {"nchw": {"height": 2, "width": 3}, "nhwc": {"height": 1, "width": 2}}
 def profile_of(spec: ModelSpec, options: BuildOptions) -> tuple[Shape, Shape, Shape]:
     """Return the smallest, the best and the largest shape of the input.
 
-    The batch axis goes from 1 to `max_batch`, or what the model allows. Height and width,
-    where they are dynamic, are the spec's; a detector that takes pictures of any size goes from one
+    The batch axis goes from 1 to `max_batch`, or what the model allows. Height and width, where
+    they are dynamic, are the spec's; a detector that takes pictures of any size goes from one
     multiple of its stride to the longer of the spec's sides.
 
     Raises:
@@ -30,8 +32,16 @@ def batches_of(spec: ModelSpec, options: BuildOptions) -> tuple[int, int, int]:
     first = spec.inputs[0].shape[0]
     if isinstance(first, int):
         return first, first, first
-    most = min(options.max_batch, spec.max_batch or options.max_batch)
+    wanted = options.max_batch or _fed_at_most(spec)
+    most = min(wanted, spec.max_batch or wanted)
     return 1, min(options.opt_batch, most), most
+
+
+def _fed_at_most(spec: ModelSpec) -> int:
+    """Return how many rows the runtime feeds at most: more would take memory for nothing."""
+    if spec.task != "detector":
+        return EMBEDDER_BATCH
+    return 1 if spec.preprocess.dynamic_size else DETECTOR_BATCH
 
 
 def _range(

@@ -25,11 +25,13 @@ from faceport.errors import (
     ProviderUnavailableError,
 )
 from faceport.exporters import ExportOptions, export_bundle
+from faceport.exporters.tensorrt.builder import build_plan
 from faceport.exporters.tensorrt.bundle_engines import build_engines
 from faceport.exporters.tensorrt.options import BuildOptions
 from faceport.runtime.artefacts import open_artefact
 from faceport.runtime.sessions import SessionOptions
 from faceport.runtime.tensorrt.engine_file import read_header
+from faceport.runtime.tensorrt.modules import import_tensorrt
 from faceport.runtime.verify import verify_bundle
 
 
@@ -37,10 +39,15 @@ def names(path: Path) -> set[str]:
     return {item.name for item in path.iterdir()}
 
 
-def test_mobilefacenet_builds_without_a_gpu(recognisers: dict[str, Path], tmp_path: Path) -> None:
-    path = Path(shutil.copytree(recognisers["flat"], tmp_path / "mbf.bundle"))
-    (made,) = build_engines(Bundle.open(path), "tensorrt-rtx")
-    bundle = Bundle.open(path)
+@pytest.fixture
+def mobilefacenet(recognisers: dict[str, Path], tmp_path: Path) -> Path:
+    """A copy of the real recogniser's bundle."""
+    return Path(shutil.copytree(recognisers["flat"], tmp_path / "mbf.bundle"))
+
+
+def test_mobilefacenet_builds_without_a_gpu(mobilefacenet: Path) -> None:
+    (made,) = build_engines(Bundle.open(mobilefacenet), "tensorrt-rtx")
+    bundle = Bundle.open(mobilefacenet)
     assert bundle.manifest.artefacts[-1] == made
     source = bundle.artefact("onnx")
     assert made.details["onnx_sha256"] == source.file.sha256
@@ -52,6 +59,57 @@ def test_mobilefacenet_builds_without_a_gpu(recognisers: dict[str, Path], tmp_pa
     header = read_header(bundle.checked_file(made.file))
     assert header.spec == bundle.spec
     assert header.compatibility == "any"
+
+
+@pytest.mark.parametrize("precision", ["fp16", "int8"])
+def test_mobilefacenet_builds_from_what_the_precision_steps_write(
+    mobilefacenet: Path, tmp_path: Path, precision: str
+) -> None:
+    import onnx
+
+    from faceport.exporters.precision.halves import halved, must_stay
+    from faceport.exporters.precision.qdq import layers_of, quantised, values_to_watch
+    from faceport.exporters.precision.ranges import Range
+
+    bundle = Bundle.open(mobilefacenet)
+    model = onnx.load(mobilefacenet / "model.onnx")
+    if precision == "fp16":
+        lower = halved(model, must_stay(model))
+    else:
+        spans = dict.fromkeys(values_to_watch(model), Range(-3.0, 3.0))
+        lower = quantised(model, frozenset(layers_of(model)), spans, "tensorrt")
+    onnx.save(lower, tmp_path / "m.onnx")
+    plan = build_plan(
+        import_tensorrt("tensorrt-rtx"),
+        "tensorrt-rtx",
+        tmp_path / "m.onnx",
+        bundle.spec,
+        precision,
+        BuildOptions(),
+        on_gpu=False,
+    )
+    # What an int8 layer gives before it is scaled are floats. TensorRT-RTX computes in int8 only
+    # where weights of a matrix product are; it unpacks those of convolutions.
+    assert plan.network_types == ({"HALF": 50} if precision == "fp16" else {"FLOAT": 50})
+    if precision == "fp16":
+        assert len(plan.data) < (mobilefacenet / "model.onnx").stat().st_size
+
+
+@pytest.mark.parametrize("family", ["scrfd", "yunet", "yolov8-face"])
+def test_detectors_build_without_a_gpu(
+    detectors: dict[str, Path], tmp_path: Path, family: str
+) -> None:
+    path = Path(shutil.copytree(detectors[family], tmp_path / "det.bundle"))
+    (made,) = build_engines(Bundle.open(path), "tensorrt-rtx")
+    # Two have a batch of 1 in the file; the third takes pictures of any size, one at a time.
+    assert made.details["max_batch"] == 1
+
+
+def test_a_graph_that_takes_raw_pixels_builds_too(tiny_model: Any, tmp_path: Path) -> None:
+    options = ExportOptions(formats=("tensorrt-rtx",), fuse_preprocess=True)
+    bundle = export_bundle(tiny_model, tmp_path / "raw.bundle", options)
+    header = read_header(bundle.checked_file(bundle.artefact("tensorrt-rtx").file))
+    assert header.spec.inputs[0].dtype == "uint8"
 
 
 def test_three_precisions_of_a_real_build(tiny_precisions: Path) -> None:

@@ -28,7 +28,9 @@ def test_a_fixed_batch_stays(tiny_model: Any) -> None:
 
 def test_a_detector_of_any_size_goes_to_its_longest_side(detectors: dict[str, Path]) -> None:
     spec = Bundle.open(detectors["yunet"]).spec
-    least, best, most = profile_of(spec, BuildOptions(max_batch=2))
+    least, best, most = profile_of(spec, BuildOptions())
+    assert (least[0], best[0], most[0]) == (1, 1, 1)
+    assert batches_of(spec, BuildOptions(max_batch=2)) == (1, 1, 2)
     size = spec.preprocess
     assert size.dynamic_size
     assert least[2:] == (size.size_multiple, size.size_multiple)
@@ -40,6 +42,7 @@ def test_a_detector_of_fixed_size_has_one(detectors: dict[str, Path]) -> None:
     spec = Bundle.open(detectors["yunet"]).spec
     fixed = replace(spec, preprocess=replace(spec.preprocess, dynamic_size=False))
     least, best, most = profile_of(fixed, BuildOptions())
+    assert most[0] == 8
     assert least[2:] == best[2:] == most[2:] == (fixed.preprocess.height, fixed.preprocess.width)
 
 
