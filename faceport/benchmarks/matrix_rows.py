@@ -66,10 +66,7 @@ def rows_of_checkpoint(subject: Subject, shared: Path, folder: Path, *, engines:
         if engines and subject.engines:
             rows += _made(subject, model, replace(options, formats=(format,)), folder)
         else:
-            rows += [
-                Row(_name(model), subject.weights, format, precision, problem="not tried")
-                for precision in PRECISION_STEPS
-            ]
+            rows.append(Row(_name(model), subject.weights, format, "all", problem="not tried"))
     return rows
 
 

@@ -6,6 +6,9 @@ scaled by any positive factor and scaled back in the next layer: `PReLU(k x) = k
 Nagel et al., "Data-free quantization through weight equalization and bias correction", ICCV 2019,
 with ranges that were seen instead of estimated. The factors are powers of two, so the fp32 graph
 gives the same numbers to the last bit.
+
+A slope `s` above 1 is turned over on the way, because only slopes up to 1 have the fast max form of
+`passes.prelu`: `PReLU_s(x) = -s PReLU_(1/s)(-x)`.
 """
 
 from __future__ import annotations
@@ -42,6 +45,7 @@ class _Pair:
 
     first: NodeProto
     second: NodeProto
+    between: NodeProto | None
 
 
 def equalised(model: ModelProto, faces: Array, scratch: Path) -> tuple[ModelProto, int]:
@@ -58,6 +62,7 @@ def equalised(model: ModelProto, faces: Array, scratch: Path) -> tuple[ModelProt
         return new, 0
     ranges = _channel_ranges(model, [pair.first.output[0] for pair in pairs], faces, scratch)
     for pair in pairs:
+        _turn_slopes(new, pair)
         _scale(new, pair, ranges[pair.first.output[0]])
     drop_unused_constants(new)
     return new, len(pairs)
@@ -72,16 +77,17 @@ def _pairs(model: ModelProto) -> list[_Pair]:
     outputs = {value.name for value in model.graph.output}
     found = []
     for node in model.graph.node:
-        following = node
+        following, between = node, None
         for _ in range(2):
             nexts = readers.get(following.output[0], [])
             if len(nexts) != 1 or following.output[0] in outputs:
                 break
             (following,) = nexts
-            if following.op_type != "PRelu":
+            if following.op_type != "PRelu" or following.input[1] not in known:
                 break
+            between = following
         if _is_plain(node, known) and _is_plain(following, known) and following is not node:
-            found.append(_Pair(node, following))
+            found.append(_Pair(node, following, between))
     return found
 
 
@@ -105,24 +111,48 @@ def _channel_ranges(
     return found
 
 
-def _scale(model: ModelProto, pair: _Pair, seen: Factors) -> None:
+def _turn_slopes(model: ModelProto, pair: _Pair) -> None:
     known = constants(model)
-    weight = known[pair.second.input[1]].astype(np.float32)
-    dense = attributes(pair.second).get("group", 1) == 1
-    if dense:
+    if pair.between is None:
+        return
+    slope = known[pair.between.input[1]].astype(np.float32)
+    above = slope > 1
+    if not above.any() or slope.size != known[pair.first.input[1]].shape[0]:
+        return
+    turned = np.where(above, 1 / np.where(above, slope, 1), slope).astype(np.float32)
+    pair.between.input[1] = add_constant(model, f"{pair.between.input[1]}.turned", turned)
+    forth = np.where(above, -1, 1).astype(np.float32).reshape(-1)
+    back = np.where(above, -slope, 1).astype(np.float32).reshape(-1)
+    _rescale(model, pair, forth, back)
+
+
+def _scale(model: ModelProto, pair: _Pair, seen: Factors) -> None:
+    weight = constants(model)[pair.second.input[1]].astype(np.float32)
+    if _is_dense(pair.second):
         axes = tuple(i for i in range(weight.ndim) if i != 1)
         columns = np.abs(weight).max(axis=axes).astype(np.float32)
         factors = _powers_of_two(np.sqrt(np.divide(_safe(columns), _safe(seen))))
-        back = factors.reshape(1, -1, *[1] * (weight.ndim - 2))
     else:
         factors = _powers_of_two(seen.max() / _safe(seen))
-        back = factors.reshape(-1, *[1] * (weight.ndim - 1))
-    pair.second.input[1] = add_constant(model, f"{pair.second.input[1]}.equal", weight / back)
+    _rescale(model, pair, factors, np.reciprocal(factors))
+
+
+def _rescale(model: ModelProto, pair: _Pair, forth: Factors, back: Factors) -> None:
+    """Multiply what the first layer gives by `forth`, and what the second reads by `back`."""
+    known = constants(model)
     for index in range(1, len(pair.first.input)):
         values = known[pair.first.input[index]].astype(np.float32)
-        forth = factors.reshape(-1, *[1] * (values.ndim - 1))
+        scaled = values * forth.reshape(-1, *[1] * (values.ndim - 1))
         name = f"{pair.first.input[index]}.equal"
-        pair.first.input[index] = add_constant(model, name, values * forth)
+        pair.first.input[index] = add_constant(model, name, scaled)
+    weight = known[pair.second.input[1]].astype(np.float32)
+    channels_first = (1, -1) if _is_dense(pair.second) else (-1, 1)
+    scaled = weight * back.reshape(*channels_first, *[1] * (weight.ndim - 2))
+    pair.second.input[1] = add_constant(model, f"{pair.second.input[1]}.equal", scaled)
+
+
+def _is_dense(node: NodeProto) -> bool:
+    return bool(attributes(node).get("group", 1) == 1)
 
 
 def _safe(values: Factors) -> Factors:
