@@ -36,6 +36,13 @@ def check_options(options: ConvertOptions) -> None:
     if options.family is not None and options.family in READERS:
         _check_choices(options.family, (), {} if options.pool is None else {"pool": options.pool})
         return
+    if options.family is None and options.arch not in (None, *archs()):
+        raise InputError(
+            "no such architecture",
+            received=options.arch,
+            expected=f"one of {', '.join(archs())}",
+            fix="with --family torchvision it may be any that torchvision lists",
+        )
     _known("architecture", options.arch, archs())
     layouts = _candidates(options)
     if not layouts:
@@ -120,6 +127,6 @@ def _unknown(state: NetworkState) -> UnknownArchitectureError:
     return UnknownArchitectureError(
         f"{state.file}: no known family has its keys and shapes; {closest}",
         received=received,
-        expected=f"a checkpoint of one of {', '.join(families())}",
+        expected=f"a checkpoint of one of {', '.join((*families(), *READERS))}",
         fix="use --family or --arch only if you know that it is one of these",
     )

@@ -55,11 +55,11 @@ def plan_torchvision(file: CheckpointFile, options: ConvertOptions) -> tuple[Pla
         KeyMismatchError: the backbone fits, and no layer behind it is an embedding.
         MissingDependencyError: torchvision is not installed, or does not fit torch.
     """
-    if options.pool is not None or options.head not in (None, *HEADS):
+    if options.head not in (None, *HEADS):
         raise InputError(
-            "no such choice for a torchvision backbone",
-            received=f"--pool {options.pool}" if options.pool else f"--head {options.head}",
-            expected=f"--head {' or '.join(HEADS)}, no --pool",
+            "no such head of a torchvision backbone",
+            received=options.head,
+            expected=f"one of {', '.join(HEADS)}",
         )
     models = import_models()
     raw = read_checkpoint(file.path, trust=options.trust_checkpoint)
@@ -76,7 +76,8 @@ def plan_if_torchvision(
         InputError: the size of the input is not known.
         KeyMismatchError: the backbone fits, and no layer behind it is an embedding.
     """
-    if not any(name.endswith(TELLTALES) for name in state.names.values()):
+    alike = any(name.endswith(TELLTALES) for name in state.names.values())
+    if not alike or options.pool is not None or options.head not in (None, *HEADS):
         return None
     try:
         return _planned(import_models(), raw, state, options)

@@ -54,7 +54,7 @@ def plan_yolo_face(file: CheckpointFile, options: ConvertOptions) -> tuple[Plan,
         KeyMismatchError: this Ultralytics computes something else than its head's formulas.
         MissingDependencyError: the extra `yolo` is not installed.
     """
-    for name in ("arch", "head", "pool"):
+    for name in ("arch", "head"):
         if (value := getattr(options, name)) is not None:
             raise InputError(
                 f"--family {FAMILY} finds the architecture in the file",

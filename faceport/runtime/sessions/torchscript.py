@@ -23,8 +23,10 @@ def open_session(path: Path, options: SessionOptions) -> TorchSession:
     extra = {METADATA_KEY: ""}
     try:
         with warnings.catch_warnings():
-            # torch.jit is deprecated but works, and devices still run TorchScript.
+            # torch.jit is deprecated but works, and devices still run TorchScript. What kind of
+            # warning says so depends on torch's release.
             warnings.simplefilter("ignore", DeprecationWarning)
+            warnings.simplefilter("ignore", FutureWarning)
             module = torch.jit.load(str(path), map_location=device, _extra_files=extra)
     except Exception as error:
         raise SessionError(
