@@ -16,7 +16,8 @@
     ├── BundleError                 a bundle is missing, malformed or not writable
     │   └── BundleIntegrityError    a file's hash or path is not what the manifest says
     ├── SessionError                a model did not load or run
-    │   └── ProviderUnavailableError  the provider asked for is not there
+    │   ├── ProviderUnavailableError  the provider asked for is not there
+    │   └── ForeignEngineError      an engine belongs to another GPU or version of TensorRT
     └── GalleryError
         └── FingerprintMismatchError  vectors of another embedder
 
@@ -131,6 +132,10 @@ class SessionError(FaceportError):
 
 class ProviderUnavailableError(SessionError):
     """The execution provider asked for is not there."""
+
+
+class ForeignEngineError(SessionError):
+    """An engine was built for another GPU or another version of TensorRT."""
 
 
 class GalleryError(FaceportError):

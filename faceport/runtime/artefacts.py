@@ -7,9 +7,8 @@ from pathlib import Path
 from faceport.bundle import Artefact, Bundle
 from faceport.errors import (
     BundleIntegrityError,
+    ForeignEngineError,
     InputError,
-    ProviderUnavailableError,
-    SessionError,
     SpecError,
 )
 from faceport.runtime.sessions import (
@@ -70,9 +69,7 @@ def open_artefact(
     for artefact in others:
         try:
             return _open_artefact(bundle, artefact, backend, options)
-        except ProviderUnavailableError:
-            raise
-        except SessionError:
+        except ForeignEngineError:
             # A bundle may hold engines of several devices; the next may be this one's.
             continue
     return _open_artefact(bundle, last, backend, options)

@@ -14,6 +14,7 @@ from faceport.bundle import PROOF_INPUT, PROOF_OUTPUT, Artefact, Bundle, Parity
 from faceport.errors import (
     BundleIntegrityError,
     FaceportError,
+    ForeignEngineError,
     InputError,
     MissingDependencyError,
     ParityError,
@@ -109,7 +110,7 @@ def _verified(bundle: Bundle, artefact: Artefact, inputs: Array, reference: Arra
             parity.check(artefact.parity, tolerance, f"by its manifest, {path.name}")
         figures = measure_artefact(path, artefact.format, bundle.spec, inputs, reference)
         parity.check(figures, tolerance, path.name)
-    except (MissingDependencyError, ProviderUnavailableError) as error:
+    except (MissingDependencyError, ProviderUnavailableError, ForeignEngineError) as error:
         return Verified(artefact, "not run", problem=str(error))
     except FaceportError as error:
         return Verified(artefact, "failed", figures, str(error))

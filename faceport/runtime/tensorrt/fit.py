@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from faceport.errors import SessionError
+from faceport.errors import ForeignEngineError, SessionError
 from faceport.runtime.tensorrt.device import Gpu
 from faceport.runtime.tensorrt.engine_file import EngineHeader, rebuild
 
@@ -15,7 +15,7 @@ def check_fits(path: Path, header: EngineHeader, version: str, gpu: Gpu) -> None
     """Compare an engine with the TensorRT and the GPU that are here.
 
     Raises:
-        SessionError: it belongs to others; the message has the command that builds it here.
+        ForeignEngineError: it belongs to others; the message has the command that builds it here.
     """
     if not _version_fits(header, version):
         raise _foreign(path, header, "version of TensorRT", version, header.tensorrt)
@@ -32,12 +32,11 @@ def check_source(path: Path, header: EngineHeader, onnx_sha256: str) -> None:
         SessionError: it was built from another one.
     """
     if header.onnx_sha256 != onnx_sha256:
-        raise _foreign(
-            path,
-            header,
-            "ONNX file than the bundle's",
-            f"sha256 {onnx_sha256[:16]} in the bundle",
-            f"sha256 {header.onnx_sha256[:16]}",
+        raise SessionError(
+            f"{path.name} was built from another ONNX file than the bundle's",
+            received=f"sha256 {onnx_sha256[:16]} in the bundle",
+            expected=f"sha256 {header.onnx_sha256[:16]}",
+            fix=rebuild(path, header),
         )
 
 
@@ -58,8 +57,8 @@ def _gpu_fits(header: EngineHeader, gpu: Gpu) -> bool:
 
 def _foreign(
     path: Path, header: EngineHeader, what: str, received: str, expected: str
-) -> SessionError:
-    return SessionError(
+) -> ForeignEngineError:
+    return ForeignEngineError(
         f"{path.name} was built for another {what}",
         received=received,
         expected=expected,

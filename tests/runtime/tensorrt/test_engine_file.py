@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from faceport.bundle import Bundle
-from faceport.errors import BundleIntegrityError, InputError, SessionError
+from faceport.errors import BundleIntegrityError, ForeignEngineError, InputError, SessionError
 from faceport.exporters.tensorrt.bundle_engines import build_engines
 from faceport.exporters.tensorrt.options import BuildOptions
 from faceport.runtime.artefacts import open_artefact
@@ -91,7 +91,7 @@ def test_an_engine_of_another_version(
 def test_an_engine_of_another_gpu(engine: Build, fake_gpu: Any) -> None:
     path = engine()
     fake_gpu.cuda.name, fake_gpu.cuda.capability = "NVIDIA Thor", (11, 0)
-    with pytest.raises(SessionError, match=f"another GPU.*Thor.*11.0.*Orin.*8.7.*{REBUILD}"):
+    with pytest.raises(ForeignEngineError, match=f"another GPU.*Thor.*11.0.*Orin.*8.7.*{REBUILD}"):
         open_session(path, "tensorrt", CUDA)
     assert fake_gpu.trt.touched == 0
 
@@ -208,6 +208,10 @@ def test_verify_runs_engines_and_says_where_it_can_not(
     without = verify_bundle(Bundle.open(proven))[1]
     assert without.status == "not run"
     assert "0 GPUs" in str(without.problem)
+    fake_gpu.cuda.devices, fake_gpu.cuda.name = 1, "NVIDIA Thor"
+    elsewhere = verify_bundle(Bundle.open(proven))[1]
+    assert elsewhere.status == "not run"
+    assert "another GPU" in str(elsewhere.problem)
 
 
 def test_weights_come_from_the_onnx_file_where_the_engine_has_none(
