@@ -385,6 +385,7 @@ class Context:
         self._engine = engine
         self._shapes: dict[str, tuple[int, ...]] = {}
         self._addresses: dict[str, int] = {}
+        self._session: Any = None
         self.executions = 0
 
     def set_input_shape(self, name: str, shape: tuple[int, ...]) -> bool:
@@ -396,9 +397,7 @@ class Context:
             return (-1, 4)
         if name in self._shapes:
             return self._shapes[name]
-        batch = next(iter(self._shapes.values()))[0]
-        declared = next(item[2] for item in self._engine.plan["outputs"] if item[0] == name)
-        return tuple(batch if size == -1 else size for size in declared)
+        return self._run({n: self._zeros(n, s) for n, s in self._shapes.items()})[name].shape
 
     def set_tensor_address(self, name: str, memory: int) -> bool:
         self._addresses[name] = memory
@@ -412,27 +411,32 @@ class Context:
         return True
 
     def _compute(self, shapes: dict[str, tuple[int, ...]]) -> None:
+        self.executions += 1
+        feeds = {}
+        for name, shape in shapes.items():
+            array = self._zeros(name, shape)
+            ctypes.memmove(array.ctypes.data, self._addresses[name], array.nbytes)
+            feeds[name] = array
+        for name, value in self._run(feeds).items():
+            data = np.ascontiguousarray(value).tobytes()
+            room = len(self._engine.trt.cuda.memory[self._addresses[name]])
+            if len(data) > room:
+                raise MemoryError(f"{name}: {len(data)} bytes into {room}")
+            ctypes.memmove(self._addresses[name], data, len(data))
+
+    def _zeros(self, name: str, shape: tuple[int, ...]) -> Any:
+        inputs = {item[0]: item[1] for item in self._engine.plan["inputs"]}
+        return np.zeros(shape, DataType[inputs[name]].value)
+
+    def _run(self, feeds: dict[str, Any]) -> dict[str, Any]:
         import onnxruntime
 
-        self.executions += 1
-        session = onnxruntime.InferenceSession(
-            self._engine.weights, providers=["CPUExecutionProvider"]
-        )
-        feeds = {
-            name: np.ctypeslib.as_array(
-                (ctypes.c_uint8 * (int(np.prod(shape)) * dtype.value.itemsize)).from_address(
-                    self._addresses[name]
-                )
-            )
-            .view(dtype.value)
-            .reshape(shape)
-            for name, shape in shapes.items()
-            for dtype in [self._engine.get_tensor_dtype(name)]
-        }
         names = [item[0] for item in self._engine.plan["outputs"]]
-        for name, value in zip(names, session.run(names, feeds), strict=True):
-            data = np.ascontiguousarray(value).tobytes()
-            ctypes.memmove(self._addresses[name], data, len(data))
+        if self._session is None:
+            self._session = onnxruntime.InferenceSession(
+                self._engine.weights, providers=["CPUExecutionProvider"]
+            )
+        return dict(zip(names, self._session.run(names, feeds), strict=True))
 
 
 class Refitter:
