@@ -110,7 +110,7 @@ class Bundle:
             f"{self.path} has no such artefact",
             received=f"{format} {precision}",
             expected=f"one of: {there}",
-            fix=f"export the checkpoint again with --formats {format}",
+            fix=f"export the checkpoint again with --formats {format} --precision {precision}",
         )
 
     def checked_file(self, record: FileRecord) -> Path:

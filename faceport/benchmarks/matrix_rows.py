@@ -9,7 +9,12 @@ from pathlib import Path
 from faceport.benchmarks.matrix_subjects import Subject
 from faceport.bundle import Artefact, Bundle, Parity
 from faceport.converters import Conversion, convert
-from faceport.errors import FaceportError, MissingDependencyError, ParityError
+from faceport.errors import (
+    FaceportError,
+    MissingDependencyError,
+    ParityError,
+    ProviderUnavailableError,
+)
 from faceport.exporters import ExportOptions, export_bundle
 from faceport.exporters.onnx_import import ImportOptions, import_onnx
 from faceport.exporters.registry import ENGINE_EXPORTERS, EXPORTERS, PRECISION_STEPS
@@ -86,7 +91,7 @@ def _made(
     every = replace(options, precisions=tuple(PRECISION_STEPS))
     try:
         bundle = export_bundle(model, folder / "model.bundle", every)
-    except MissingDependencyError as error:
+    except (MissingDependencyError, ProviderUnavailableError) as error:
         format = options.formats[0]
         yield Row(_name(model), subject.weights, format, "all", problem=f"not made: {error}")
     except FaceportError:
