@@ -14,7 +14,7 @@ import faceport
 ROOT = Path(faceport.__file__).parent
 HEAVY = {"torch", "onnx", "onnxruntime", "tensorrt", "cv2", "ultralytics", "PIL", "rich", "scipy"}
 HEAVY |= {"openvino", "tensorrt_rtx", "cuda"}
-HEAVY |= {"onnxslim", "onnxscript", "safetensors", "huggingface_hub", "skimage"}
+HEAVY |= {"torchvision", "onnxslim", "onnxscript", "safetensors", "huggingface_hub", "skimage"}
 
 CORE = {"errors", "codec", "spec", "version"}
 MAY_IMPORT = {
