@@ -162,7 +162,7 @@ def command(**choices: Any) -> None:
       faceport export --checkpoint mobilefacenet.pth --output mbf.bundle
       faceport export --checkpoint adaface_ir50.ckpt --formats onnx,pt2 --output ada.bundle
       faceport export --checkpoint m.pth --color-order bgr --mean 127 --std 128 --output m.bundle
-      faceport export --checkpoint m.pth --precision fp32,fp16,int8 --calibration photos/ \
+      faceport export --checkpoint m.pth --precision fp32,fp16,int8 --calibration photos/ \\
           --calibration-detector det.bundle --output m.bundle
       faceport export --checkpoint hf://owner/repo/model.safetensors --output m.bundle
       faceport export --checkpoint dino.pth --input-height 224 --input-width 224 --output d.bundle

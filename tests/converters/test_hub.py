@@ -12,6 +12,9 @@ from faceport.errors import InputError, MissingDependencyError
 
 pytest.importorskip("huggingface_hub")
 
+# What a torch checkpoint of the older format begins with.
+PICKLE = b"\x80\x02"
+
 
 @pytest.fixture
 def endpoint(server: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
@@ -27,15 +30,15 @@ def endpoint(server: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def test_a_repositorys_file_is_fetched(endpoint: Any, cache: Path) -> None:
-    endpoint.serve("/owner/faces/resolve/main/weights/a.safetensors", b"content")
+    endpoint.serve("/owner/faces/resolve/main/weights/a.safetensors", PICKLE + b"content")
     file = locate("hf://owner/faces/weights/a.safetensors")
-    assert file.path.read_bytes() == b"content"
+    assert file.path.read_bytes() == PICKLE + b"content"
     assert file.name == "a.safetensors"
 
 
 def test_a_revision_is_asked_for(endpoint: Any, cache: Path) -> None:
-    endpoint.serve("/owner/faces/resolve/v1.0/a.ckpt", b"old")
-    assert locate("hf://owner/faces@v1.0/a.ckpt").path.read_bytes() == b"old"
+    endpoint.serve("/owner/faces/resolve/v1.0/a.ckpt", PICKLE + b"old")
+    assert locate("hf://owner/faces@v1.0/a.ckpt").path.read_bytes() == PICKLE + b"old"
 
 
 def test_the_users_token_is_sent(
@@ -44,7 +47,7 @@ def test_the_users_token_is_sent(
     import huggingface_hub
 
     monkeypatch.setattr(huggingface_hub, "get_token", lambda: "abc")
-    endpoint.serve("/owner/faces/resolve/main/a.ckpt", b"private")
+    endpoint.serve("/owner/faces/resolve/main/a.ckpt", PICKLE + b"private")
     locate("hf://owner/faces/a.ckpt")
     assert endpoint.requests[0][1]["Authorization"] == "Bearer abc"
 

@@ -48,3 +48,12 @@ def test_a_real_checkpoint_comes_over_http(server: Any, cache: Path, flat_file: 
     assert (model.spec.source.file, model.spec.source.sha256) == ("mbf.pth", digest)
     assert model.spec.weights_sha256 == convert(flat_file).spec.weights_sha256
     assert done[-1] == flat_file.stat().st_size
+
+
+def test_a_login_page_is_not_kept(server: Any, cache: Path, flat_file: Path) -> None:
+    server.serve("/models/mbf.pth", b"<html>please log in</html>")
+    with pytest.raises(CheckpointReadError, match="HTML"):
+        locate(f"{server.url}/models/mbf.pth")
+    server.serve("/models/mbf.pth", flat_file.read_bytes())
+    file = locate(f"{server.url}/models/mbf.pth")
+    assert file.path.read_bytes() == flat_file.read_bytes()
