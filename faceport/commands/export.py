@@ -59,12 +59,7 @@ FORMATS = ("onnx", "torchscript", "pt2", "tensorrt", "tensorrt-rtx")
     "--calibration-detector",
     type=click.Path(exists=True, path_type=Path),
     metavar="BUNDLE",
-    help="Detector that finds the faces on them.",
-)
-@click.option(
-    "--calibration-aligned",
-    is_flag=True,
-    help="The photographs are face crops of the model's size already.",
+    help="Detector that finds the faces on them; not needed for aligned crops of the model's size.",
 )
 @click.option(
     "--calibrator",

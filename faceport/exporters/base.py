@@ -42,8 +42,8 @@ class ExportOptions:
         parity_images: a folder of photographs to measure parity on, instead of drawn pictures.
         calibration: a folder of photographs, searched with all its subfolders; the faces on them
             calibrate int8, and every fourth one is kept out and measured.
-        calibration_detector: the detector's bundle that finds those faces.
-        calibration_aligned: the photographs are face crops of the model's size already.
+        calibration_detector: the detector's bundle that finds those faces; None where the folder
+            holds aligned crops of the model's size.
         calibrator: how activations' ranges are chosen from what was seen.
         keep_fp32: names of nodes, or operator types, that no precision step touches.
         min_cosine: replaces the precision's own tolerance, for weights that cannot hold it.
@@ -61,7 +61,6 @@ class ExportOptions:
     target: Target | None = None
     calibration: Path | None = None
     calibration_detector: Path | None = None
-    calibration_aligned: bool = False
     calibrator: Calibrator = "minmax"
     keep_fp32: tuple[str, ...] = ()
     min_cosine: float | None = None

@@ -67,8 +67,8 @@ def face_crops(
         on_step: told of what takes time.
 
     Raises:
-        InputError: int8 without calibration, a folder that is none, no detector, or fewer than 32
-            faces.
+        InputError: int8 without calibration, a folder that is none, photographs without a detector,
+            or fewer than 32 faces.
         FaceportError: the detector can't be opened or does not run.
     """
     folder = options.calibration
@@ -122,9 +122,9 @@ def _check_not_needed(options: ExportOptions) -> None:
             "int8 needs real faces to calibrate on",
             received="no calibration photographs",
             expected=f"a folder with {LEAST_FACES} faces or more",
-            fix="give --calibration FOLDER and --calibration-detector BUNDLE",
+            fix="give --calibration FOLDER, with --calibration-detector BUNDLE for photographs",
         )
-    if options.calibration_detector is not None or options.calibration_aligned:
+    if options.calibration_detector is not None:
         raise InputError("calibration options without --calibration", expected="a folder of photos")
 
 
@@ -146,16 +146,10 @@ def _crops(
 def _all_crops(
     spec: ModelSpec, options: ExportOptions, folder: Path, seen: _Seen
 ) -> Iterator[NDArray[np.uint8]]:
-    if options.calibration_aligned:
+    if options.calibration_detector is None:
         for image in _pictures(folder, seen):
             yield _aligned_already(image, spec, folder)
         return
-    if options.calibration_detector is None:
-        raise InputError(
-            "no detector to find the calibration faces with",
-            expected="a detector's bundle, or crops that are aligned already",
-            fix="give --calibration-detector BUNDLE, or --calibration-aligned",
-        )
     with closing(open_detector(options.calibration_detector)) as detector:
         for image in _pictures(folder, seen):
             yield from _found(detector, image, spec)
@@ -175,7 +169,7 @@ def _aligned_already(image: Image, spec: ModelSpec, folder: Path) -> Pixels:
             f"{folder} holds pictures that are no aligned crops: {image.name}",
             received=f"{image.height} high, {image.width} wide",
             expected=f"{size.height} high, {size.width} wide",
-            fix="give --calibration-detector BUNDLE instead, which finds and aligns faces",
+            fix="give --calibration-detector BUNDLE: it finds the faces on photographs",
         )
     return image.in_order(size.color_order)
 
@@ -194,8 +188,8 @@ def _pictures(folder: Path, seen: _Seen) -> Iterator[Image]:
 
 
 def _detector_name(options: ExportOptions) -> str:
-    if options.calibration_aligned or options.calibration_detector is None:
-        return "none: the crops were aligned already"
+    if options.calibration_detector is None:
+        return "none: the pictures were crops of the model's size"
     path = options.calibration_detector
     if not path.is_dir():
         return path.name

@@ -64,7 +64,7 @@ def test_verify_and_inspect_show_both(bundle: Path, capsys: pytest.CaptureFixtur
         (["--precision", "int3"], 2, "'int3' is not one of fp32, fp16, int8"),
         (["--calibrator", "guess"], 2, "'guess' is not one of"),
         (["--precision", "fp16", "--formats", "pt2"], 1, "nothing would be made"),
-        (["--calibration-aligned"], 1, "calibration options without --calibration"),
+        (["--calibration-detector", "."], 1, "calibration options without --calibration"),
         (["--calibration", "/nowhere"], 2, "does not exist"),
     ],
 )

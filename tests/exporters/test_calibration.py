@@ -88,7 +88,7 @@ def test_a_folder_without_faces_or_pictures_is_refused(
 def test_mirrored_and_repeated_crops_count_once(tiny_model: Exportable, tmp_path: Path) -> None:
     pictures = random_crops(20)
     save(tmp_path, [*pictures, *(p[:, ::-1] for p in pictures), *pictures[:5]])
-    options = replace(INT8, calibration=tmp_path, calibration_aligned=True)
+    options = replace(INT8, calibration=tmp_path)
     with pytest.raises(InputError, match="20 different faces in 45 pictures"):
         found(tiny_model.spec, options)
 
@@ -96,11 +96,11 @@ def test_mirrored_and_repeated_crops_count_once(tiny_model: Exportable, tmp_path
 def test_aligned_crops_are_taken_as_they_are(tiny_model: Exportable, tmp_path: Path) -> None:
     pictures = random_crops(36)
     save(tmp_path, pictures)
-    crops = found(tiny_model.spec, replace(INT8, calibration=tmp_path, calibration_aligned=True))
+    crops = found(tiny_model.spec, replace(INT8, calibration=tmp_path))
     np.testing.assert_array_equal(crops.held_out, np.stack(pictures)[3::4, ..., ::-1])
     save(tmp_path, random_crops(1, 33))
     with pytest.raises(InputError, match=r"no aligned crops.*33 high, 24 wide; expected 32 high"):
-        found(tiny_model.spec, replace(INT8, calibration=tmp_path, calibration_aligned=True))
+        found(tiny_model.spec, replace(INT8, calibration=tmp_path))
 
 
 @pytest.mark.parametrize(
@@ -108,8 +108,7 @@ def test_aligned_crops_are_taken_as_they_are(tiny_model: Exportable, tmp_path: P
     [
         (INT8, r"int8 needs real faces.*--calibration FOLDER"),
         (replace(INT8, calibration=Path("/nowhere")), "photographs are no folder"),
-        (ExportOptions(calibration_aligned=True), "options without --calibration"),
-        (replace(INT8, calibration=Path("/")), "no detector to find the calibration faces"),
+        (ExportOptions(calibration_detector=Path("d")), "options without --calibration"),
     ],
 )
 def test_what_is_missing_is_said_before_anything_is_written(

@@ -125,9 +125,7 @@ def crops(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def tiny_options(crops: Path) -> ExportOptions:
-    return ExportOptions(
-        formats=("onnx",), precisions=("int8",), calibration=crops, calibration_aligned=True
-    )
+    return ExportOptions(formats=("onnx",), precisions=("int8",), calibration=crops)
 
 
 @pytest.mark.parametrize("calibrator", ["minmax", "entropy", "percentile"])
