@@ -18,11 +18,11 @@ from numpy.typing import NDArray
 
 from faceport.errors import FingerprintMismatchError, GalleryError, InputError
 from faceport.gallery.index import Index, build_index, search_index
+from faceport.gallery.names import check_name
 from faceport.gallery.schema import connect, translated
-from faceport.gallery.types import UNKNOWN, Identity, Match
+from faceport.gallery.types import Identity, Match
 from faceport.runtime.types import Embedder, Embedding
 
-MAX_NAME = 200
 UNIT_TOLERANCE = 1e-3
 
 
@@ -250,21 +250,6 @@ class Gallery:
                 raise
             self._connection.execute("COMMIT")
         self._index = None
-
-
-def check_name(name: str) -> None:
-    """Check the name of an identity.
-
-    Raises:
-        InputError: it is blank, too long, `unknown`, or can't be stored as Unicode text.
-    """
-    text = not any(c == "\0" or "\ud800" <= c <= "\udfff" for c in name)
-    if not text or not name.strip() or len(name) > MAX_NAME or name == UNKNOWN:
-        raise InputError(
-            "the name of an identity is not usable",
-            received=repr(name[:40]),
-            expected=f"1 to {MAX_NAME} characters, not blank, not 'unknown'",
-        )
 
 
 def _insert(
