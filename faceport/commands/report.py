@@ -47,7 +47,7 @@ def _surprises(bundle: Bundle) -> list[str]:
     opsets = [
         text for artefact in bundle.manifest.artefacts for text in artefact.notes if "opset" in text
     ]
-    return [*dict.fromkeys([*dropped, *opsets])]
+    return [*dict.fromkeys([*bundle.manifest.notes, *dropped, *opsets])]
 
 
 def print_bundle(bundle: Bundle) -> None:
