@@ -75,7 +75,7 @@ def import_models() -> Any:
     except Exception as error:
         problem = (
             f"is installed but does not fit this torch ({type(error).__name__}: {error}): take "
-            "both from one index, for the CPU https://download.pytorch.org/whl/cpu"
+            "both from one index, torch's own for CPU builds"
         )
         raise MissingDependencyError("torchvision", EXTRA, problem=problem) from error
     return torchvision.models
