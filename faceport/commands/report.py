@@ -9,6 +9,7 @@ from faceport.codec import encode
 from faceport.commands.output import note, print_json, print_table, size_text, warn
 from faceport.spec import ModelSpec, PreprocessSpec
 
+SHOWN_KEYS = 5
 NO_LICENCE = "not known: ask whoever published the weights"
 
 
@@ -43,7 +44,11 @@ def report_made(bundle: Bundle, *, as_json: bool) -> None:
 
 def _surprises(bundle: Bundle) -> list[str]:
     """Return what came out otherwise than asked for."""
-    dropped = [f"dropped {key}: a training head" for key in bundle.spec.dropped_keys]
+    keys = bundle.spec.dropped_keys
+    more = f" and {len(keys) - SHOWN_KEYS} more" if len(keys) > SHOWN_KEYS else ""
+    dropped = (
+        [f"left out, used in training only: {', '.join(keys[:SHOWN_KEYS])}{more}"] if keys else []
+    )
     opsets = [
         text for artefact in bundle.manifest.artefacts for text in artefact.notes if "opset" in text
     ]
