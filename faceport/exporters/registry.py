@@ -10,6 +10,8 @@ that is a `PrecisionStep`, its name in `PRECISION_STEPS`, its tolerance in
 from __future__ import annotations
 
 import importlib
+from collections.abc import Mapping
+from typing import Any
 
 from faceport.errors import InputError
 from faceport.exporters.base import EngineBuilder, Exporter
@@ -42,9 +44,7 @@ def exporter_of(format: str) -> Exporter:
     Raises:
         InputError: no such format.
     """
-    if format not in EXPORTERS:
-        raise InputError("no such format", received=format, expected=", ".join(EXPORTERS))
-    exporter: Exporter = importlib.import_module(EXPORTERS[format]).export
+    exporter: Exporter = _named(EXPORTERS, format, "format").export
     return exporter
 
 
@@ -54,9 +54,7 @@ def engine_builder_of(format: str) -> EngineBuilder:
     Raises:
         InputError: no such format.
     """
-    if format not in ENGINE_EXPORTERS:
-        raise InputError("no such engine", received=format, expected=", ".join(ENGINE_EXPORTERS))
-    builder: EngineBuilder = importlib.import_module(ENGINE_EXPORTERS[format]).build
+    builder: EngineBuilder = _named(ENGINE_EXPORTERS, format, "engine").build
     return builder
 
 
@@ -66,9 +64,11 @@ def precision_step_of(precision: str) -> PrecisionStep:
     Raises:
         InputError: no such precision.
     """
-    if precision not in PRECISION_STEPS:
-        raise InputError(
-            "no such precision", received=precision, expected=", ".join(PRECISION_STEPS)
-        )
-    step: PrecisionStep = importlib.import_module(PRECISION_STEPS[precision]).reduce
+    step: PrecisionStep = _named(PRECISION_STEPS, precision, "precision").reduce
     return step
+
+
+def _named(registry: Mapping[str, str], name: str, what: str) -> Any:
+    if name not in registry:
+        raise InputError(f"no such {what}", received=name, expected=", ".join(registry))
+    return importlib.import_module(registry[name])

@@ -25,9 +25,6 @@ if TYPE_CHECKING:
 
 Pixels = NDArray[np.uint8]
 
-CHUNK = 16
-"""Pictures that the network computes at once."""
-
 
 @dataclass(frozen=True, eq=False)
 class Subject:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -67,6 +67,26 @@ def add_constant(model: ModelProto, name: str, values: Values) -> str:
         name += "_"
     model.graph.initializer.append(numpy_helper.from_array(np.ascontiguousarray(values), name))
     return name
+
+
+def rebuilt(
+    model: ModelProto, nodes: Sequence[NodeProto], added: Mapping[str, Values]
+) -> ModelProto:
+    """Return a copy of a graph with other nodes and further constants, and without shapes inside.
+
+    Constants that no node reads any more are left out.
+    """
+    from onnx import numpy_helper
+
+    new = copied(model)
+    del new.graph.node[:]
+    new.graph.node.extend(nodes)
+    new.graph.initializer.extend(
+        numpy_helper.from_array(values, name) for name, values in added.items()
+    )
+    del new.graph.value_info[:]
+    drop_unused_constants(new)
+    return new
 
 
 def drop_unused_constants(model: ModelProto) -> None:

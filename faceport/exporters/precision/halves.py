@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from faceport.errors import ExportError
-from faceport.exporters.passes.edit import Values, constants, drop_unused_constants
+from faceport.exporters.passes.edit import Values, constants, rebuilt
 from faceport.exporters.precision.values import float_values
 
 if TYPE_CHECKING:
@@ -93,23 +93,12 @@ class _Halving:
         self._cast: dict[tuple[str, bool], str] = {}
 
     def result(self) -> ModelProto:
-        from onnx import numpy_helper
-
         for node in self._model.graph.node:
             halve = node.name not in self._kept and node.op_type not in NOT_HALVED
             self._convert(node, halve and node.domain in ("", "ai.onnx"))
         for name in sorted(self._outputs & self._half):
             self._nodes.append(_cast(f"{name}.half", name, to_half=False))
-        new = type(self._model)()
-        new.CopyFrom(self._model)
-        del new.graph.node[:]
-        new.graph.node.extend(self._nodes)
-        new.graph.initializer.extend(
-            numpy_helper.from_array(values, name) for name, values in self._added.items()
-        )
-        del new.graph.value_info[:]
-        drop_unused_constants(new)
-        return new
+        return rebuilt(self._model, self._nodes, self._added)
 
     def _convert(self, node: NodeProto, halve: bool) -> None:
         new = type(node).FromString(node.SerializeToString())

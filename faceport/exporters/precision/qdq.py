@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faceport.exporters.base import Target
-from faceport.exporters.passes.edit import Values, attributes, constants, drop_unused_constants
+from faceport.exporters.passes.edit import Values, attributes, constants, rebuilt
 from faceport.exporters.precision.ranges import Range
 
 if TYPE_CHECKING:
@@ -105,8 +105,6 @@ class _Quantising:
         self._pairs = self._values()
 
     def result(self) -> ModelProto:
-        from onnx import numpy_helper
-
         for value in self._model.graph.input:
             self._add_pair(value.name)
         for node in self._model.graph.node:
@@ -114,16 +112,7 @@ class _Quantising:
             self._nodes.append(new)
             for name in node.output:
                 self._add_pair(name)
-        new_model = type(self._model)()
-        new_model.CopyFrom(self._model)
-        del new_model.graph.node[:]
-        new_model.graph.node.extend(self._nodes)
-        new_model.graph.initializer.extend(
-            numpy_helper.from_array(values, name) for name, values in self._added.items()
-        )
-        del new_model.graph.value_info[:]
-        drop_unused_constants(new_model)
-        return new_model
+        return rebuilt(self._model, self._nodes, self._added)
 
     def _values(self) -> frozenset[str]:
         """Return the values that get a Q and a DQ node."""
