@@ -145,8 +145,9 @@ class Gallery:
                 received=f"threshold {threshold}, top_k {top_k}",
                 expected="threshold -1 to 1, top_k 1 or more",
             )
-        for embedding in embeddings:
-            self._check_space(embedding.fingerprint, embedding.vector.size, embedding.is_stub)
+        # All faces of a picture are of one embedder: one look into the file, not one a face.
+        for space in {(e.fingerprint, e.vector.size, e.is_stub) for e in embeddings}:
+            self._check_space(*space)
         if not embeddings:
             return []
         queries = np.stack([embedding.vector.reshape(-1) for embedding in embeddings])
