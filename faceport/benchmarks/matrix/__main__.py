@@ -13,9 +13,9 @@ from pathlib import Path
 
 import click
 
-from faceport.benchmarks.matrix_rows import Row, rows_of_checkpoint, rows_of_detector
-from faceport.benchmarks.matrix_subjects import Subject, subjects
-from faceport.benchmarks.matrix_table import table
+from faceport.benchmarks.matrix.rows import Row, rows_of_checkpoint, rows_of_detector
+from faceport.benchmarks.matrix.subjects import Subject, subjects
+from faceport.benchmarks.matrix.table import table
 from faceport.errors import FaceportError
 
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)

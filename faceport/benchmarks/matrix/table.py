@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 
-from faceport.benchmarks.matrix_rows import SEEDED_TOLERANCE, Row
+from faceport.benchmarks.matrix.rows import SEEDED_TOLERANCE, Row
 from faceport.bundle import Parity
 from faceport.runtime.parity import TOLERANCES
 from faceport.version import __version__

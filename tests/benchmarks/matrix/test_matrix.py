@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from faceport.benchmarks.matrix import main
-from faceport.benchmarks.matrix_rows import Row
-from faceport.benchmarks.matrix_table import table
+from faceport.benchmarks.matrix.__main__ import main
+from faceport.benchmarks.matrix.rows import Row
+from faceport.benchmarks.matrix.table import table
 from faceport.bundle import Parity
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from faceport.benchmarks.matrix_subjects import Subject
+from faceport.benchmarks.matrix.subjects import Subject
 from faceport.bundle import Artefact, Bundle, Parity
 from faceport.converters import Conversion, convert
 from faceport.errors import (

@@ -1,0 +1,3 @@
+"""Latency of artefacts across sessions, each case in a process of its own."""
+
+from __future__ import annotations
