@@ -15,6 +15,7 @@ ROOT = Path(faceport.__file__).parent
 HEAVY = {"torch", "onnx", "onnxruntime", "tensorrt", "cv2", "ultralytics", "PIL", "rich", "scipy"}
 HEAVY |= {"openvino", "tensorrt_rtx", "cuda"}
 HEAVY |= {"torchvision", "onnxslim", "onnxscript", "safetensors", "huggingface_hub", "skimage"}
+HEAVY |= {"matplotlib", "yaml"}
 
 CORE = {"errors", "codec", "spec", "version"}
 MAY_IMPORT = {
