@@ -11,6 +11,7 @@ import math
 import types
 import typing
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, TypeVar
 
 from faceport.errors import SpecError
@@ -26,7 +27,7 @@ def encode(value: Any) -> Any:
         return {str(key): encode(item) for key, item in value.items()}
     if isinstance(value, tuple | list):
         return [encode(item) for item in value]
-    return value
+    return str(value) if isinstance(value, Path) else value
 
 
 def decode(cls: type[T], data: object, path: str = "") -> T:
@@ -119,6 +120,9 @@ def _scalar(hint: Any, value: object, path: str) -> Any:
     elif hint is bool:
         if isinstance(value, bool):
             return value
+    elif hint is Path:
+        if isinstance(value, str):
+            return Path(value)
     elif isinstance(value, hint) and not isinstance(value, bool):
         return value
     raise SpecError(f"{path} is malformed", received=kind(value), expected=hint.__name__)
