@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import importlib.metadata
-import platform
 from collections.abc import Sequence
 from datetime import datetime, timezone
-from pathlib import Path
 
+from faceport.benchmarks.machine.environment import describe_machine
 from faceport.benchmarks.matrix.rows import SEEDED_TOLERANCE, Row
 from faceport.bundle import Parity
 from faceport.runtime.parity import TOLERANCES
@@ -97,13 +96,8 @@ def _tolerance(name: str) -> str:
 
 
 def _machine() -> str:
-    names = []
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.is_file():
-        lines = cpuinfo.read_text(encoding="utf-8").splitlines()
-        names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    cpu = f"{len(names)} × {names[0]}" if names else platform.machine()
-    return f"{platform.system()} {platform.machine()}, {cpu}"
+    machine = describe_machine()
+    return f"{machine.system} {machine.architecture}, {machine.cores} × {machine.cpu}"
 
 
 def _versions() -> str:
