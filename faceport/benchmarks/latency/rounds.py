@@ -2,14 +2,29 @@
 
 from __future__ import annotations
 
+import json
+import random
+import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from faceport.benchmarks.latency.cases import Case
+from faceport.benchmarks.latency.kept import Kept, make_folder, read_kept, stamp_of, write_kept
+from faceport.benchmarks.latency.processes import ProcessFailure, run_module
+from faceport.benchmarks.latency.progress import Progress
 from faceport.benchmarks.latency.results import CaseResult, Settings
+from faceport.benchmarks.latency.summary import result_of
+from faceport.benchmarks.latency.worker import Answer, Job
+from faceport.benchmarks.machine.environment import describe_machine
+from faceport.bundle import PROOF, sha256_of
+from faceport.codec import decode, encode
+from faceport.errors import InputError, SpecError
 
 Say = Callable[[str], None]
 """Takes a line about what is being done."""
+
+WORKER = "faceport.benchmarks.latency.worker"
 
 
 def measure_cases(
@@ -37,6 +52,111 @@ def measure_cases(
         say: told what is being done, and how long it will take.
 
     Raises:
-        InputError: the folder can't be written.
+        InputError: the folder can't be written, or a file to feed is not there.
     """
-    raise NotImplementedError
+    make_folder(folder)
+    given = inputs or {}
+    feeds = {case.bundle: given.get(case.bundle, case.bundle / PROOF) for case in cases}
+    run = _Run(settings, folder, feeds, say or _silent)
+    run.look(cases, resume=resume)
+    run.measure()
+    return [run.result(case) for case in cases]
+
+
+@dataclass
+class _Run:
+    """One call: what is there of each case, and what went wrong."""
+
+    settings: Settings
+    folder: Path
+    feeds: Mapping[Path, Path]
+    say: Say
+    kept: dict[Case, Kept] = field(default_factory=dict)
+    problems: dict[Case, str] = field(default_factory=dict)
+
+    def look(self, cases: Sequence[Case], *, resume: bool) -> None:
+        """See what is on disk already."""
+        machine = describe_machine()
+        stamps = {
+            bundle: stamp_of(self.settings, machine, _hash(path))
+            for bundle, path in self.feeds.items()
+        }
+        useless = 0
+        for case in cases:
+            stamp = stamps[case.bundle]
+            self.kept[case], other = read_kept(self.folder, case, stamp)
+            useless += other
+            if not resume:
+                self.kept[case] = Kept(stamp, case)
+        if useless and resume:
+            self.say(
+                f"{useless} cases start over: what is in {self.folder} of them was measured with "
+                "other settings, other inputs, or on another machine or libraries"
+            )
+
+    def measure(self) -> None:
+        """Do what is missing, round by round."""
+        order = random.Random(self.settings.seed)
+        plan = []
+        for number in range(self.settings.rounds):
+            todo = [case for case, kept in self.kept.items() if len(kept.rounds) <= number]
+            order.shuffle(todo)
+            plan.append(todo)
+        progress = Progress(sum(map(len, plan)), self.settings)
+        if progress.total:
+            self.say(progress.estimate())
+        for number, todo in enumerate(plan, 1):
+            for case in todo:
+                if case in self.problems:
+                    progress.skip()
+                    continue
+                self.say(
+                    f"{progress.done + 1} of {progress.total}, round {number}: {describe(case)}; "
+                    f"{progress.left()}"
+                )
+                start = time.perf_counter()
+                self._one(case)
+                progress.add(time.perf_counter() - start)
+
+    def _one(self, case: Case) -> None:
+        answer = ask_worker(Job(case, self.feeds[case.bundle], self.settings))
+        if answer.round is None:
+            self.problems[case] = answer.problem
+            return
+        old = self.kept[case]
+        self.kept[case] = replace(old, rounds=(*old.rounds, answer.round))
+        write_kept(self.folder, self.kept[case])
+
+    def result(self, case: Case) -> CaseResult:
+        """Return what came of a case."""
+        size = (case.bundle / case.artefact).stat().st_size
+        problem = self.problems.get(case)
+        if problem is not None:
+            return CaseResult(case, size, problem=problem)
+        return result_of(case, size, self.kept[case].rounds[: self.settings.rounds])
+
+
+def ask_worker(job: Job) -> Answer:
+    """Measure in a fresh process; whatever happens to it is an answer with a problem."""
+    try:
+        data = run_module(WORKER, json.dumps(encode(job)), job.settings.timeout)
+        return decode(Answer, data)
+    except (ProcessFailure, SpecError) as error:
+        return Answer(problem=str(error))
+
+
+def describe(case: Case) -> str:
+    """Return a case in words."""
+    threads = "" if case.threads is None else f", {case.threads} threads"
+    return f"{case.artefact} in {case.session.label}, batch {case.batch}{threads}"
+
+
+def _hash(path: Path) -> str:
+    try:
+        return sha256_of(path)
+    except OSError as error:
+        raise InputError(f"{path} can't be read: {error.strerror or error}") from error
+
+
+def _silent(_: str) -> None:
+    pass
