@@ -33,16 +33,22 @@ class SessionOptions:
             has the machine for itself, much slower where two share it.
         provider_options: settings of the providers listed, by the engine's own names, for example
             `{"cuda": {"device_id": "1"}}`; see docs/gpu.md.
+        parallel_runs: runs that several threads may have going side by side, each with `threads` of
+            its own. OpenVINO must know it when it loads; onnxruntime on a CPU allows any number;
+            the others run one at a time whatever is said here.
     """
 
     providers: tuple[str, ...] = ("cpu",)
     threads: int | None = None
     spinning: bool = False
     provider_options: Mapping[str, Mapping[str, str]] = field(default_factory=dict, hash=False)
+    parallel_runs: int = 1
 
     def __post_init__(self) -> None:
         if self.threads is not None and self.threads < 1:
             raise InputError("threads", received=self.threads, expected="1 or more, or None")
+        if self.parallel_runs < 1:
+            raise InputError("parallel_runs", received=self.parallel_runs, expected="1 or more")
 
 
 class Session(Protocol):
@@ -93,6 +99,15 @@ def batch_limit(session: Session) -> int | None:
     Only an engine has one of its own (`max_batch`): the end of the profile it was built with.
     """
     return getattr(session, "max_batch", None)
+
+
+def parallel_limit(session: Session) -> int | None:
+    """Return how many runs of a session may go side by side, None where it sets no limit.
+
+    Only a session that gains by it says so (`parallel_limit`); the others run one at a time.
+    """
+    limit: int | None = getattr(session, "parallel_limit", 1)
+    return limit
 
 
 def limited(spec: ModelSpec, limit: int | None) -> ModelSpec:

@@ -63,17 +63,21 @@ class OnnxRuntimeSession:
         self._binding: DeviceBinding | None = None
         if provider in DEVICES:
             self._binding = DeviceBinding(session, self._output_names, DEVICES[provider], device_id)
+        # The bound memory is one run's; without it onnxruntime keeps threads apart by itself.
+        self.parallel_limit = 1 if self._binding is not None else None
 
     def run(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
         """Run the graph once; see `Session.run`."""
         check_feeds(self.inputs, feeds)
-        if self._session is None:
+        # Read once: another thread may close the session in the middle of this.
+        session, binding = self._session, self._binding
+        if session is None:
             raise SessionError(f"{self._name} is closed")
         try:
-            if self._binding is not None:
-                values = self._binding.run(feeds)
+            if binding is not None:
+                values = binding.run(feeds)
             else:
-                values = self._session.run(self._output_names, dict(feeds))
+                values = session.run(self._output_names, dict(feeds))
         # onnxruntime's exceptions have no common base but Exception.
         except Exception as error:
             raise SessionError(f"{self._name} did not run: {error}") from error

@@ -6,6 +6,7 @@ told f32, and what it reports afterwards is compared; a caller that wants less s
 
 from __future__ import annotations
 
+import queue
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -30,6 +31,8 @@ DEVICES = {"cpu": "CPU", "gpu": "GPU", "npu": "NPU"}
 """Provider to OpenVINO's device."""
 
 PRECISION_HINT = "INFERENCE_PRECISION_HINT"
+THREADS = "INFERENCE_NUM_THREADS"
+REQUESTS = "OPTIMAL_NUMBER_OF_INFER_REQUESTS"
 DEFAULTS = {PRECISION_HINT: "f32", "PERFORMANCE_HINT": "LATENCY"}
 """Properties of a device unless `provider_options` say otherwise."""
 
@@ -44,32 +47,47 @@ class OpenVinoSession:
         self.spec = spec
         self.inputs = _tensors(compiled.inputs, spec.inputs if spec else ())
         self.outputs = _tensors(compiled.outputs, spec.outputs if spec else ())
-        self._request: Any | None = compiled.create_infer_request()
         self._name = name
-        # A request does one thing at a time, and refuses another thread in the middle of it.
-        self._lock = threading.Lock()
+        self.parallel_limit = int(compiled.get_property(REQUESTS))
+        self._closed = False
+        self._closing = threading.Lock()
+        # A request does one thing at a time, and refuses another thread in the middle of it. The
+        # last one used is taken first: its memory is warm, and a lone caller touches no other.
+        self._idle: queue.LifoQueue[Any] = queue.LifoQueue()
+        for _ in range(self.parallel_limit):
+            self._idle.put(compiled.create_infer_request())
 
     def run(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
         """Run the graph once; see `Session.run`."""
         check_feeds(self.inputs, feeds)
-        with self._lock:
-            if self._request is None:
+        request = self._idle.get()
+        try:
+            if self._closed:
                 raise SessionError(f"{self._name} is closed")
-            arrays = {
-                index: np.ascontiguousarray(feeds[item.name])
-                for index, item in enumerate(self.inputs)
-            }
-            try:
-                values = self._request.infer(arrays, share_inputs=True)
-            # OpenVINO raises RuntimeError for nearly everything, and others besides.
-            except Exception as error:
-                raise SessionError(f"{self._name} did not run: {first_line(error)}") from error
-            return {item.name: values[index] for index, item in enumerate(self.outputs)}
+            return self._infer(request, feeds)
+        finally:
+            self._idle.put(None if self._closed else request)
 
     def close(self) -> None:
-        """Free the graph."""
-        with self._lock:
-            self._request = None
+        """Free the graph; runs that are going on end first."""
+        with self._closing:
+            self._closed = True
+            for _ in range(self.parallel_limit):
+                self._idle.get()
+            # Whoever waits, or comes later, finds that it is closed.
+            for _ in range(self.parallel_limit):
+                self._idle.put(None)
+
+    def _infer(self, request: Any, feeds: Mapping[str, Array]) -> dict[str, Array]:
+        arrays = {
+            index: np.ascontiguousarray(feeds[item.name]) for index, item in enumerate(self.inputs)
+        }
+        try:
+            values = request.infer(arrays, share_inputs=True)
+        # OpenVINO raises RuntimeError for nearly everything, and others besides.
+        except Exception as error:
+            raise SessionError(f"{self._name} did not run: {first_line(error)}") from error
+        return {item.name: values[index] for index, item in enumerate(self.outputs)}
 
 
 def open_session(path: Path, options: SessionOptions) -> OpenVinoSession:
@@ -127,8 +145,13 @@ def first_line(error: Exception) -> str:
 
 
 def _properties(options: SessionOptions, provider: str) -> dict[str, str]:
-    threads = {} if options.threads is None else {"INFERENCE_NUM_THREADS": str(options.threads)}
-    return {**DEFAULTS, **threads, **options.provider_options.get(provider, {})}
+    said = (
+        {} if options.threads is None else {THREADS: str(options.threads * options.parallel_runs)}
+    )
+    if options.parallel_runs > 1:
+        # OpenVINO's threads are those of all its streams together.
+        said["NUM_STREAMS"] = str(options.parallel_runs)
+    return {**DEFAULTS, **said, **options.provider_options.get(provider, {})}
 
 
 def _check_running(compiled: Any, device: str, precision: str) -> None:

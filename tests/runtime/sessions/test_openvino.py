@@ -14,6 +14,7 @@ from faceport.runtime.detectors import open_detector
 from faceport.runtime.embedder import open_embedder
 from faceport.runtime.pipeline import Pipeline
 from faceport.runtime.sessions import SessionOptions, open_session
+from faceport.runtime.sessions.base import parallel_limit
 from faceport.runtime.sessions.openvino import PRECISION_HINT, OpenVinoSession, pick_device
 
 
@@ -171,9 +172,12 @@ def test_wrong_feeds_a_closed_session_and_names_without_a_spec(weights: Path) ->
         session.run({"input": np.zeros((1, 3, 64, 64), np.float32)})
 
 
-def test_threads_share_a_session(recognisers: dict[str, Path]) -> None:
+@pytest.mark.parametrize("parallel_runs", [1, 2])
+def test_threads_share_a_session(recognisers: dict[str, Path], parallel_runs: int) -> None:
     bundle = Bundle.open(recognisers["flat"])
-    session = open_session(bundle.path / "model.onnx", "openvino")
+    options = SessionOptions(threads=1, parallel_runs=parallel_runs)
+    session = open_session(bundle.path / "model.onnx", "openvino", options)
+    assert parallel_limit(session) == parallel_runs
     inputs = bundle.proof()["input"]
     expected = [session.run({"input": inputs[i : i + 1]})["embedding"] for i in range(4)]
     received: dict[int, np.ndarray] = {}
@@ -190,6 +194,32 @@ def test_threads_share_a_session(recognisers: dict[str, Path]) -> None:
     for index, array in received.items():
         np.testing.assert_allclose(array, expected[index], atol=1e-6)
     assert len(received) == 4
+
+
+def test_closing_lets_runs_end_and_refuses_the_next(recognisers: dict[str, Path]) -> None:
+    bundle = Bundle.open(recognisers["flat"])
+    options = SessionOptions(threads=1, parallel_runs=2)
+    session = open_session(bundle.path / "model.onnx", "openvino", options)
+    inputs = bundle.proof()["input"][:1]
+    session.run({"input": inputs})
+    errors: list[str] = []
+
+    def work() -> None:
+        try:
+            while True:
+                session.run({"input": inputs})
+        except SessionError as error:
+            errors.append(str(error))
+
+    threads = [threading.Thread(target=work) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    closers = [threading.Thread(target=session.close) for _ in range(2)]
+    for closer in closers:
+        closer.start()
+    for thread in [*threads, *closers]:
+        thread.join(30)
+    assert errors == ["model.onnx is closed"] * 3
 
 
 def test_a_run_that_fails_is_translated(weights: Path) -> None:
