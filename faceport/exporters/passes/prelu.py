@@ -3,8 +3,10 @@
 Its PReLU kernel is a slow broadcast, and not part of the blocked layout (NCHWc) that its
 convolutions run in: the values are reordered before and after each. With `s` a channel's slope,
 
-    sum form    (1 - s) * relu(x) + s * x    for every slope; both products become depthwise
-                                             convolutions in the blocked layout, the sum is fused
+    sum form    relu((1 - s) * x) + s * x    for slopes up to 1; both products become depthwise
+                                             convolutions in the blocked layout, with `Relu` fused
+                                             into the one and the sum into the other
+                (1 - s) * relu(x) + s * x    for all others; `Relu` stays a pass of its own
     max form    max(x, s * x)                for slopes up to 1; fewer operators, but `Max` is not
                                              blocked: faster between quantised convolutions
 """
@@ -60,11 +62,19 @@ def _sum_form(model: ModelProto, node: NodeProto, slope: Values) -> list[NodePro
     rest = np.subtract(1, slope, dtype=slope.dtype)
     above = add_constant(model, f"{name}.one_minus_slope", rest)
     below = add_constant(model, f"{name}.slope", slope)
+    product, relu = f"{name}.above", f"{name}.relu"
+    if slope.max() <= 1:
+        # A factor that is not negative may go inside `relu`.
+        first = helper.make_node("Mul", [x, above], [product], f"{name}/above")
+        second = helper.make_node("Relu", [product], [relu], f"{name}/relu")
+    else:
+        first = helper.make_node("Relu", [x], [relu], f"{name}/relu")
+        second = helper.make_node("Mul", [relu, above], [product], f"{name}/above")
     return [
-        helper.make_node("Relu", [x], [f"{name}.relu"], f"{name}/relu"),
-        helper.make_node("Mul", [f"{name}.relu", above], [f"{name}.above"], f"{name}/above"),
+        first,
+        second,
         helper.make_node("Mul", [x, below], [f"{name}.below"], f"{name}/below"),
-        helper.make_node("Add", [f"{name}.above", f"{name}.below"], [name], f"{name}/add"),
+        helper.make_node("Add", [second.output[0], f"{name}.below"], [name], f"{name}/add"),
     ]
 
 
