@@ -5,6 +5,7 @@
 #   make lint
 #   make bench
 #   make matrix
+#   make peers
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -16,12 +17,14 @@ ASSETS = ../shared/assets
 CHECKPOINT ?= $(wildcard $(ASSETS)/weights/mobilefacenet_flat_112x112_512d.pth)
 DETECTOR ?= $(wildcard $(ASSETS)/weights/scrfd_500m_kps.onnx)
 PHOTO ?= $(wildcard $(ASSETS)/images/groups/friends_6_faces.jpg)
+YUNET ?= $(wildcard $(ASSETS)/weights/yunet_n_dynamic.onnx)
+ONE_FACE ?= $(wildcard $(ASSETS)/images/pairs/adaface_1.jpeg)
 OUTPUT ?= out
 
 INSTALL = $(BIN)/python -m pip install --disable-pip-version-check -q -c constraints.txt
 PACKAGE = setup.cfg pyproject.toml constraints.txt
 
-.PHONY: demo test lint bench matrix clean
+.PHONY: demo test lint bench matrix peers clean
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -59,6 +62,11 @@ bench: $(VENV)/dev.stamp
 # Every family in every format and precision; some minutes.
 matrix: $(VENV)/dev.stamp
 	$(BIN)/python -m faceport.benchmarks.matrix --shared ../shared --output docs/matrix.md $(ARGS)
+
+# insightface and OpenCV, in an environment of their own, on the same files; about ten minutes.
+peers: $(VENV)/dev.stamp
+	$(BIN)/python benchmarks/peers/compare.py --checkpoint '$(CHECKPOINT)' --detector '$(DETECTOR)' \
+	  --yunet '$(YUNET)' --photo '$(PHOTO)' --one-face '$(ONE_FACE)' --output '$(OUTPUT)/peers.json' $(ARGS)
 
 clean:
 	rm -rf $(VENV) $(OUTPUT) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
