@@ -40,6 +40,8 @@ class PairSet:
         right: (N,) index of the second.
         same: (N,) whether they show one person.
         folds: (N,) number of the fold, 0 up; all 0 where the list has none.
+        labels: (P,) index of the person on each picture, where the list says who they are: pairs
+            of one person are not independent, and an interval then counts people, not pairs.
     """
 
     name: str
@@ -48,6 +50,7 @@ class PairSet:
     right: Labels
     same: NDArray[np.bool_]
     folds: Labels
+    labels: Labels | None = None
 
     def __post_init__(self) -> None:
         sizes = {len(column) for column in (self.left, self.right, self.same, self.folds)}

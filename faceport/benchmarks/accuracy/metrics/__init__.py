@@ -1,0 +1,3 @@
+"""Verification and identification figures, from vectors and labels; they know no models."""
+
+from __future__ import annotations
