@@ -52,7 +52,10 @@ def contestants(files: Files, peers: Path) -> list[Contestant]:
             ("no-spinning",), cold=False,
         ),
         Contestant("insightface, unmodified export", peers, face, files.plain, files.plain),
-        Contestant(with_yunet, ours, "worker_faceport.py", files.yunet, files.embedder, against=with_yunet),
+        Contestant(
+            with_yunet, ours, "worker_faceport.py", files.yunet, files.embedder,
+            against=with_yunet,
+        ),
         Contestant(
             "OpenCV: YuNet + cv2.dnn, unmodified export", peers, "worker_opencv.py",
             files.yunet_onnx, bare, against=with_yunet,
