@@ -27,8 +27,8 @@ class Tile:
 
     Attributes:
         pixels: (height, width, 3) uint8, RGB.
-        label: who it shows.
-        score: cosine with the first picture of the row; None for that picture.
+        label: who it shows; a line each where it shows two.
+        score: cosine with the query, or of the pair; None for the query.
         right: whether the answer that the score gives is right; None where none is asked for.
     """
 
@@ -40,14 +40,21 @@ class Tile:
 
 @dataclass(frozen=True, eq=False)
 class Row:
-    """A query and what it is compared with, best first."""
+    """Pictures beside each other.
 
-    query: Tile
+    Attributes:
+        answers: in their order.
+        query: what the answers are compared with; None where each answer is a pair by itself.
+        title: at the left of the row.
+    """
+
     answers: tuple[Tile, ...]
+    query: Tile | None = None
+    title: str = ""
 
 
 def draw_panel(rows: Sequence[Row], target: Path, title: str, note: str) -> None:
-    """Draw rows of pictures: the query, a gap, and the answers with their cosines.
+    """Draw rows of pictures: the query and a gap, if there is one, and the answers.
 
     Args:
         rows: one or more, not all of one length.
@@ -55,17 +62,21 @@ def draw_panel(rows: Sequence[Row], target: Path, title: str, note: str) -> None
         title: of the panel.
         note: how to read it, in a second line.
     """
-    columns = 1 + max(len(row.answers) for row in rows)
+    queries = any(row.query is not None for row in rows)
+    columns = max(len(row.answers) for row in rows)
+    wide = max(tile.pixels.shape[1] / tile.pixels.shape[0] for row in rows for tile in row.answers)
     # A narrow panel still has room for its title.
-    figure = new_figure(max(1.3 * columns + 0.4, 6.5), 1.75 * len(rows) + 0.7)
-    widths = [1.0, *([0.18] if columns > 1 else []), *([1.0] * (columns - 1))]
+    figure = new_figure(max(1.4 * wide * columns + 2.2 * queries, 6.5), 1.85 * len(rows) + 0.7)
+    widths = [*([wide, 0.2] if queries else []), *([wide] * columns)]
     grid = figure.subplots(len(rows), len(widths), squeeze=False, width_ratios=widths)
     for axis in grid.flat:
         axis.set_axis_off()
     for axes, row in zip(grid, rows, strict=True):
-        _draw(axes[0], row.query)
-        for axis, answer in zip(axes[2:], row.answers, strict=False):
+        if row.query is not None:
+            _draw(axes[0], row.query)
+        for axis, answer in zip(axes[2 if queries else 0 :], row.answers, strict=False):
             _draw(axis, answer)
+        axes[0].set_ylabel(row.title, fontsize=8, parse_math=False)
     figure.suptitle(f"{title}\n{note}", fontsize=9, parse_math=False)
     save_figure(figure, target)
 
@@ -83,4 +94,5 @@ def _draw(axis: Axes, tile: Tile) -> None:
     head = "query" if tile.score is None else f"{tile.score:+.3f}"
     mark = "" if tile.right is None else " ✓" if tile.right else " ✗"
     axis.set_title(head + mark, fontsize=8, color=color, pad=3)
-    axis.set_xlabel(shortened(tile.label, LABEL_LENGTH), fontsize=7, parse_math=False)
+    label = "\n".join(shortened(line, LABEL_LENGTH) for line in tile.label.splitlines())
+    axis.set_xlabel(label, fontsize=7, parse_math=False)

@@ -10,7 +10,7 @@ from faceport.errors import InputError
 
 Fuse = Literal["mean", "norm"]
 Failures = Literal["reject", "exclude"]
-Gallery = Literal["first", "half"]
+Gallery = Literal["one", "half"]
 
 
 @dataclass(frozen=True)
@@ -34,12 +34,13 @@ class Settings:
         min_size: least side of a face, pixels of the picture.
         face: which face of several; see `choosing`.
         flip: embed the mirror image too and fuse the two, weighted by norm.
-        fuse: how pictures of one template become one vector; None compares single pictures. Needs
-            a set of identities.
+        fuse: how the pictures of a template become one vector; None compares single pictures.
+            Needs a set of identities; where it names no templates, each identity's pictures are
+            parted into two, at random.
         failures: how pairs without a face count; see `metrics.scores`.
         pairs: most pairs that are made of a set of identities; None makes all.
-        gallery: what is enrolled of each identity of a set: its first picture, or half of them.
-        unknown: share of the identities that are left out of the gallery, for the open-set figures.
+        gallery: what is enrolled of each identity of a set that has two pictures or more: one that
+            is drawn, or half of them. The rest is searched for.
         seed: of everything that is drawn.
         timing_rounds: runs of each artefact that its latency is the median of; 0 measures none.
     """
@@ -61,15 +62,12 @@ class Settings:
     flip: bool = False
     fuse: Fuse | None = None
     failures: Failures = "reject"
-    pairs: int | None = None
-    gallery: Gallery = "half"
-    unknown: float = 0.3
+    pairs: int | None = 1_000_000
+    gallery: Gallery = "one"
     seed: int = 0
     timing_rounds: int = 40
 
     def __post_init__(self) -> None:
-        if not 0 <= self.unknown < 1:
-            raise InputError("unknown", received=self.unknown, expected="0 or more, below 1")
         if self.timing_rounds < 0:
             raise InputError("timing_rounds", received=self.timing_rounds, expected="0 or more")
         if self.face not in RULES:
