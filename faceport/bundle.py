@@ -5,6 +5,7 @@
       model.onnx        artefacts
       model.torchscript
       proof.npz         input tensors and what the checkpoint computed from them
+      devices/          what `faceport tune` found fastest, a file a device; not in the manifest
 
 `proof.npz` lets `faceport verify` repeat the parity check on the device, where no checkpoint is.
 """
@@ -29,6 +30,7 @@ from faceport.manifest import Artefact, Detail, FileRecord, Manifest, Parity, To
 from faceport.spec import ModelSpec
 
 __all__ = [
+    "DEVICES",
     "MANIFEST",
     "PROOF",
     "PROOF_INPUT",
@@ -50,6 +52,8 @@ __all__ = [
 
 MANIFEST = "manifest.json"
 PROOF = "proof.npz"
+DEVICES = "devices"
+"""Folder of the device files: see `faceport.runtime.device_file`."""
 PROOF_INPUT = "input"
 """Key of the input tensor in `proof.npz`."""
 PROOF_OUTPUT = "output."
@@ -166,14 +170,22 @@ def write_bundle(target: Path) -> AbstractContextManager[Path]:
 
 
 def _only_a_bundle(folder: Path) -> bool:
-    """Tell whether replacing a folder would lose nothing but a bundle's own files."""
+    """Tell whether replacing a folder would lose nothing but a bundle's own files.
+
+    Device files are among those: they are of artefacts that are replaced.
+    """
     try:
         manifest = _read_manifest(folder)
     except BundleError:
         return False
     own = {MANIFEST, *(record.path for record in manifest.files)}
     found = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if not p.is_dir()}
-    return found <= own
+    return {name for name in found if not _is_device_file(name)} <= own
+
+
+def _is_device_file(name: str) -> bool:
+    path = PurePosixPath(name)
+    return path.parent == PurePosixPath(DEVICES) and path.suffix == ".json"
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:

@@ -14,7 +14,7 @@ from faceport.commands.output import print_json
 @click.argument("path", type=click.Path(path_type=Path), metavar="BUNDLE")
 @json_option
 def command(path: Path, as_json: bool) -> None:
-    """Show a bundle: model, preprocessing, artefacts, parity, licence, fingerprint.
+    """Show a bundle: model, preprocessing, artefacts, parity, licence, fingerprint, tuned devices.
 
     \b
     Examples:
@@ -23,10 +23,18 @@ def command(path: Path, as_json: bool) -> None:
     """
     from faceport.bundle import Bundle
     from faceport.codec import encode
-    from faceport.commands.report import print_bundle
+    from faceport.commands.report import print_bundle, print_devices
+    from faceport.runtime.device_file import device_files
 
     bundle = Bundle.open(path)
     if as_json:
-        print_json({"bundle": str(bundle.path), "manifest": encode(bundle.manifest)})
+        print_json(
+            {
+                "bundle": str(bundle.path),
+                "manifest": encode(bundle.manifest),
+                "devices": encode(device_files(bundle)),
+            }
+        )
     else:
         print_bundle(bundle)
+        print_devices(device_files(bundle))

@@ -62,9 +62,12 @@ def load_detector(choices: Mapping[str, Any]) -> Detector:
     )
 
 
-def _session_options(choices: Mapping[str, Any]) -> SessionOptions:
+def _session_options(choices: Mapping[str, Any]) -> SessionOptions | None:
+    """Return what the options say of sessions; None if they say nothing, so that tuning counts."""
     from faceport.runtime.sessions import SessionOptions
 
+    if not any(choices[name] for name in ("providers", "threads", "spinning", "provider_options")):
+        return None
     return picked(SessionOptions, choices)
 
 

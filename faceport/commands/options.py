@@ -34,10 +34,16 @@ def three_numbers(
     return numbers[0], numbers[1], numbers[2]
 
 
-def names_of(*choices: str) -> Callable[[click.Context, click.Parameter, str], tuple[str, ...]]:
+def names_of(
+    *choices: str,
+) -> Callable[[click.Context, click.Parameter, str | None], tuple[str, ...] | None]:
     """Return a callback that reads names separated by commas: `cuda,cpu`."""
 
-    def read(ctx: click.Context, param: click.Parameter, value: str) -> tuple[str, ...]:
+    def read(
+        ctx: click.Context, param: click.Parameter, value: str | None
+    ) -> tuple[str, ...] | None:
+        if value is None:
+            return None
         names = tuple(dict.fromkeys(part.strip() for part in value.split(",")))
         for name in names:
             if name not in choices:
@@ -92,33 +98,26 @@ session_options = all_of(
     click.option(
         "--backend",
         type=click.Choice(BACKENDS),
-        help="Engine of the embedder  [default: the first the bundle has an artefact for].",
+        help="Engine of the embedder  [default: as tuned for this device, or the first that the "
+        "bundle has an artefact for].",
     ),
     click.option(
         "--precision",
         type=click.Choice(PRECISIONS),
-        default="fp32",
-        show_default=True,
-        help="Of the embedder's artefact.",
+        help="Of the embedder's artefact  [default: as tuned for this device, or fp32].",
     ),
     click.option(
         "--detector-backend", type=click.Choice(BACKENDS), help="Engine of the detector, likewise."
     ),
     click.option(
-        "--detector-precision",
-        type=click.Choice(PRECISIONS),
-        default="fp32",
-        show_default=True,
-        help="Of the detector's artefact.",
+        "--detector-precision", type=click.Choice(PRECISIONS), help="Of the detector's, likewise."
     ),
     click.option(
         "--providers",
         callback=names_of(*PROVIDERS),
         metavar="NAME[,NAME…]",
-        default="cpu",
-        show_default=True,
         help="Execution providers in order of preference; only what is listed may run. "
-        f"There are: {', '.join(PROVIDERS)}.",
+        f"There are: {', '.join(PROVIDERS)}  [default: as tuned for this device, or cpu].",
     ),
     click.option(
         "--provider-option",
@@ -132,6 +131,7 @@ session_options = all_of(
     click.option(
         "--spinning",
         is_flag=True,
+        default=None,
         help="Keep onnxruntime's threads awake between runs: faster for one model on an idle "
         "machine, slower for two.",
     ),

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from faceport.bundle import Artefact, Bundle, Detail, Parity
 from faceport.codec import encode
 from faceport.commands.output import note, print_json, print_table, size_text, warn
+from faceport.runtime.device import device_id
+from faceport.runtime.device_file import DeviceFile
 from faceport.spec import ModelSpec, PreprocessSpec
 
 SHOWN_KEYS = 5
@@ -61,6 +63,31 @@ def print_bundle(bundle: Bundle) -> None:
     print_artefacts(bundle)
     for artefact in bundle.manifest.artefacts:
         _print_notes(artefact)
+
+
+def print_devices(files: Sequence[DeviceFile]) -> None:
+    """Print what the bundle was tuned to, by device; nothing where it was not."""
+    rows = [
+        (
+            f"{file.device}{' (this one)' if file.device == device_id() else ''}",
+            f"{file.artefact} in {running_text(file)}",
+            f"{file.p50_ms:.2f} ms for {file.measured_batch}",
+            f"{file.cosine_loss:.1e} (limit {file.max_cosine_loss:g}) on {file.measured_on}",
+        )
+        for file in files
+    ]
+    if rows:
+        print_table("tuned", ("device", "runs", "p50", "cosine loss"), rows)
+
+
+def running_text(file: DeviceFile) -> str:
+    """Return how a device file has its artefact run, in a few words."""
+    options = file.options
+    settings = [v for group in options.provider_options.values() for v in group.values()]
+    parts = [f"{file.backend}/{','.join(options.providers)}{'@' if settings else ''}"]
+    text = "".join([*parts, *settings, "+spinning" if options.spinning else ""])
+    threads = "" if options.threads is None else f", {options.threads} threads"
+    return f"{text}{threads}, batches up to {file.batch}"
 
 
 def parity_text(figures: tuple[Parity, ...]) -> str:

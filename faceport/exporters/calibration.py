@@ -150,7 +150,7 @@ def _all_crops(
         for image in _pictures(folder, seen):
             yield _aligned_already(image, spec, folder)
         return
-    with closing(open_detector(options.calibration_detector)) as detector:
+    with closing(open_detector(options.calibration_detector, precision="fp32")) as detector:
         for image in _pictures(folder, seen):
             yield from _found(detector, image, spec)
 

@@ -68,16 +68,17 @@ def open_artefact(
     *others, last = _candidates(bundle, backend, precision)
     for artefact in others:
         try:
-            return _open_artefact(bundle, artefact, backend, options)
+            return open_in_bundle(bundle, artefact, backend, options)
         except ForeignEngineError:
             # A bundle may hold engines of several devices; the next may be this one's.
             continue
-    return _open_artefact(bundle, last, backend, options)
+    return open_in_bundle(bundle, last, backend, options)
 
 
-def _open_artefact(
+def open_in_bundle(
     bundle: Bundle, artefact: Artefact, backend: str | None, options: SessionOptions | None
 ) -> tuple[Session, ModelSpec]:
+    """Load one artefact of a bundle, its hash and spec checked; raises as `open_artefact` does."""
     file = bundle.checked_file(artefact.file)
     if artefact.format in DEVICE_FORMATS:
         _check_engine(bundle, artefact, file)

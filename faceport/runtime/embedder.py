@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from faceport.errors import InputError
 from faceport.images import Image
 from faceport.runtime.align import align_faces
-from faceport.runtime.artefacts import open_artefact
 from faceport.runtime.features import Features, features_of, joined
 from faceport.runtime.fuse import fuse_by_norm, mirrored
+from faceport.runtime.opening import open_model
 from faceport.runtime.preprocess import to_tensor
 from faceport.runtime.sessions.base import Session, SessionOptions
 from faceport.runtime.stub import STUB, StubEmbedder
@@ -131,7 +131,7 @@ def open_embedder(
     options: SessionOptions | None = None,
     *,
     backend: str | None = None,
-    precision: str = "fp32",
+    precision: str | None = None,
 ) -> Embedder:
     """Open an embedder.
 
@@ -139,9 +139,9 @@ def open_embedder(
         source: a bundle's folder (its hashes are checked), a lone artefact that carries its spec,
             or `stub`.
         options: providers and threads.
-        backend: `onnxruntime`, `torchscript` or `pt2`; None takes the first one that the bundle has
-            an artefact for, in that order.
-        precision: of the bundle's artefact.
+        backend: a key of `BACKENDS`; None takes the first one that the bundle has an artefact for.
+        precision: of the bundle's artefact; None is fp32. With none of the three given, a bundle
+            that was tuned for this device runs as its device file says: see `open_model`.
 
     Raises:
         InputError: the model is no embedder, or there is no such backend.
@@ -152,7 +152,7 @@ def open_embedder(
     """
     if source == STUB:
         return StubEmbedder()
-    session, spec = open_artefact(source, options, backend=backend, precision=precision)
+    session, spec = open_model(source, options, backend=backend, precision=precision)
     try:
         _check_embedder(spec, str(source))
     except InputError:

@@ -18,7 +18,7 @@ def detector_from(
     options: SessionOptions | None,
     *,
     backend: str | None = None,
-    precision: str = "fp32",
+    precision: str | None = None,
     score_threshold: float | None = None,
     nms_threshold: float | None = None,
     max_faces: int | None = None,
@@ -61,7 +61,7 @@ def embedder_from(
     options: SessionOptions | None,
     *,
     backend: str | None = None,
-    precision: str = "fp32",
+    precision: str | None = None,
 ) -> Embedder:
     """Return an embedder: from a path, the stub by its name, or the object itself.
 

@@ -47,9 +47,9 @@ class Pipeline:
         *,
         options: SessionOptions | None = None,
         backend: str | None = None,
-        precision: str = "fp32",
+        precision: str | None = None,
         detector_backend: str | None = None,
-        detector_precision: str = "fp32",
+        detector_precision: str | None = None,
         score_threshold: float | None = None,
         nms_threshold: float | None = None,
         max_faces: int | None = None,
@@ -59,12 +59,17 @@ class Pipeline:
     ) -> Pipeline:
         """Load both models.
 
+        A bundle that was tuned for this device (`faceport tune`) runs as its device file says,
+        unless `options`, or the model's own backend or precision, is given: then all of it is as
+        given here, and nothing of the file is used.
+
         Args:
             detector: a bundle, a lone artefact that carries its spec, `stub`, or a `Detector`.
             embedder: a bundle, a lone artefact that carries its spec, `stub`, or an `Embedder`.
-            options: providers and threads, of both.
-            backend: of the embedder; None takes the first that its bundle has an artefact for.
-            precision: of the embedder's artefact.
+            options: providers and threads, of both; None is the device files', or the CPU.
+            backend: of the embedder; None is the device file's, or the first that its bundle has
+                an artefact for.
+            precision: of the embedder's artefact; None is the device file's, or fp32.
             detector_backend: of the detector, likewise.
             detector_precision: of the detector's artefact.
             score_threshold: overrules the detector's own, 0 to 1.
@@ -79,7 +84,8 @@ class Pipeline:
             InputError: an argument is wrong, or a model has another task.
             BundleError: a bundle is missing or damaged.
             SpecError: a lone file carries no spec.
-            SessionError: a model did not load, or the provider is not there.
+            SessionError: a model did not load, the provider is not there, or a device file asks for
+                what is not installed.
             MissingDependencyError: a backend's package is not installed.
         """
         try:

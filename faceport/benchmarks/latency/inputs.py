@@ -84,7 +84,7 @@ def real_tensor(spec: ModelSpec, image: Image, detector: Path | None) -> Array:
             "the faces of a photograph are found by a detector",
             fix="give --detector DET.bundle too, or leave --photo out",
         )
-    with closing(open_detector(detector)) as finder:
+    with closing(open_detector(detector, precision="fp32")) as finder:
         (found,) = finder.detect([image])
     if not found:
         raise InputError(f"no face was found in {image.name}", fix="use another photograph")

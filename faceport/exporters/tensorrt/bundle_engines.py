@@ -12,11 +12,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from faceport.bundle import (
+    DEVICES,
     PROOF_INPUT,
     PROOF_OUTPUT,
     Artefact,
     Bundle,
-    FileRecord,
     Parity,
     record_of,
     safe_path,
@@ -67,7 +67,10 @@ def build_engines(
     sources = _sources(bundle, precisions)
     with write_bundle(bundle.path) as folder:
         for record in bundle.files():
-            _take_over(bundle, record, folder)
+            _take_over(bundle.checked_file(record), safe_path(folder, record.path))
+        # What was tuned on this or other devices is of artefacts that mostly stay.
+        for path in sorted((bundle.path / DEVICES).glob("*.json")):
+            _take_over(path, folder / DEVICES / path.name)
         made = list(_made(bundle, sources, folder, backend, options or BuildOptions(), step))
         step("bundle: writing")
         names = {artefact.file.path for artefact in made}
@@ -135,10 +138,8 @@ def _measured(bundle: Bundle, backend: Backend, path: Path) -> tuple[Parity, ...
     return measure_artefact(path, backend, bundle.spec, arrays[PROOF_INPUT], reference)
 
 
-def _take_over(bundle: Bundle, record: FileRecord, folder: Path) -> None:
+def _take_over(source: Path, target: Path) -> None:
     """Put a file of the bundle into the folder that replaces it, without copying where possible."""
-    source = bundle.checked_file(record)
-    target = safe_path(folder, record.path)
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
         os.link(source, target)

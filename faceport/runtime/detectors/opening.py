@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from faceport.errors import InputError
-from faceport.runtime.artefacts import open_artefact
 from faceport.runtime.detectors.detector import FaceDetector
 from faceport.runtime.detectors.limits import limits_of
 from faceport.runtime.detectors.registry import make_decoder
+from faceport.runtime.opening import open_model
 from faceport.runtime.sessions import SessionOptions
 from faceport.spec import DetectorSpec, ModelSpec
 
@@ -18,7 +18,7 @@ def open_detector(
     options: SessionOptions | None = None,
     *,
     backend: str | None = None,
-    precision: str = "fp32",
+    precision: str | None = None,
     score_threshold: float | None = None,
     nms_threshold: float | None = None,
     max_faces: int | None = None,
@@ -29,8 +29,9 @@ def open_detector(
     Args:
         source: a bundle's folder (its hashes are checked), or a lone artefact with its spec.
         options: providers and threads.
-        backend: as `open_artefact` takes it.
-        precision: of the bundle's artefact.
+        backend: as `open_model` takes it, with `options` and `precision`: where none of the three
+            is given, a bundle that was tuned for this device runs as its device file says.
+        precision: of the bundle's artefact; None is fp32.
         score_threshold: overrules the spec's, 0 to 1.
         nms_threshold: overrules the spec's, 0 to 1.
         max_faces: overrules the spec's; 0 is no limit.
@@ -42,7 +43,7 @@ def open_detector(
         SpecError: a lone file carries no spec.
         SessionError: the file did not load.
     """
-    session, spec = open_artefact(source, options, backend=backend, precision=precision)
+    session, spec = open_model(source, options, backend=backend, precision=precision)
     try:
         detector = _detector_spec(spec, source)
         limits = limits_of(

@@ -1,0 +1,64 @@
+"""A model opened as the caller says, or else as it was tuned for this device."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from faceport.bundle import Bundle
+from faceport.errors import (
+    ForeignEngineError,
+    MissingDependencyError,
+    ProviderUnavailableError,
+    SessionError,
+)
+from faceport.runtime.artefacts import open_artefact, open_in_bundle
+from faceport.runtime.device_file import (
+    DeviceFile,
+    device_file_path,
+    fix_for,
+    read_device_file,
+    tuned_artefact,
+)
+from faceport.runtime.sessions.base import Session, SessionOptions, limited
+from faceport.spec import ModelSpec
+
+PRECISION = "fp32"
+"""What runs where neither the caller nor a device file says otherwise."""
+
+
+def open_model(
+    source: str | Path,
+    options: SessionOptions | None = None,
+    *,
+    backend: str | None = None,
+    precision: str | None = None,
+) -> tuple[Session, ModelSpec]:
+    """Load a model as `open_artefact` does, with the settings of the bundle's device file.
+
+    The device file counts only where the caller says nothing: one of `options`, `backend` and
+    `precision` given, and the others have their plain defaults. A device file that can't be used is
+    an error and never passed over: what runs instead would be slower, or of another precision,
+    without any sign of it.
+
+    Raises:
+        BundleError: the device file is malformed.
+        BundleIntegrityError: it is of an artefact that the bundle does not have now.
+        SessionError: what it asks for is not installed or not there.
+        FaceportError: as `open_artefact` raises.
+    """
+    if options is None and backend is None and precision is None and Path(source).is_dir():
+        bundle = Bundle.open(source)
+        file = read_device_file(bundle)
+        if file is not None:
+            return _open_tuned(bundle, file)
+    return open_artefact(source, options, backend=backend, precision=precision or PRECISION)
+
+
+def _open_tuned(bundle: Bundle, file: DeviceFile) -> tuple[Session, ModelSpec]:
+    artefact = tuned_artefact(bundle, file)
+    try:
+        session, spec = open_in_bundle(bundle, artefact, file.backend, file.options)
+    except (MissingDependencyError, ProviderUnavailableError, ForeignEngineError) as error:
+        path = device_file_path(bundle.path, file.device)
+        raise SessionError(f"{path} can't be followed: {error}", fix=fix_for(path)) from error
+    return session, limited(spec, file.batch)
