@@ -1,10 +1,9 @@
 """A pickle read as data: no name in it is looked up, no call in it is made.
 
 Lists, tuples, bytes, text, numbers and booleans of protocols 0 to 5 (opcodes: Python's
-`pickletools`) are enough for a list of pictures; everything else is refused by name. Each item
-is read once from the file, a length that the file does not have is never allocated, and no value
-is walked deeper than the caller asks, so that time and memory are within a multiple of the file's
-size.
+`pickletools`) are enough for a list of pictures; everything else is refused by name. Each item is
+read once, a length that the file does not have is never allocated, calls make no more bytes than
+the file has, and the number of opcodes has a limit: memory stays near twice the file's size.
 """
 
 from __future__ import annotations

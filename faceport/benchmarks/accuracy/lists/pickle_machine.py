@@ -14,6 +14,9 @@ LONGEST_NUMBER = 20
 MOST_MARKS = 64
 """Lists and tuples that may be open at a time; a list of pictures has three."""
 
+MOST_STEPS = 5_000_000
+"""Opcodes of a file: 300,000 pictures and more; each may cost 100 bytes beyond its own."""
+
 Step = Callable[["Machine"], None]
 
 
@@ -33,14 +36,17 @@ class Machine:
         Raises:
             InputError: it is no pickle of plain data.
         """
-        while True:
+        for _ in range(MOST_STEPS):
             code = self.stream.take(1)
             if code == pickle.STOP:
-                break
+                return self._result()
             step = STEPS.get(code)
             if step is None:
                 raise InputError(f"it has the opcode {code!r}, which plain data has no use for")
             step(self)
+        raise InputError("it has too many values", expected=f"{MOST_STEPS} opcodes at most")
+
+    def _result(self) -> object:
         value = self.pop()
         if self.stack or self.marks:
             raise InputError("it ends with values left over")
