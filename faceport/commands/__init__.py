@@ -31,6 +31,8 @@ COMMANDS = {
     "compare": "faceport.commands.compare",
     "enroll": "faceport.commands.enroll",
     "identify": "faceport.commands.identify",
+    "bench": "faceport.commands.bench",
+    "eval": "faceport.commands.eval",
 }
 """Command name to the module that has it as `command`, in the order of a user's work."""
 
