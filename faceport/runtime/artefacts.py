@@ -20,8 +20,6 @@ from faceport.runtime.sessions import (
     open_session,
 )
 from faceport.runtime.sessions.base import Session, batch_limit, limited
-from faceport.runtime.tensorrt.engine_file import read_header
-from faceport.runtime.tensorrt.fit import check_source
 from faceport.spec import ModelSpec
 
 SUFFIX_BACKENDS: dict[str, str] = {
@@ -107,6 +105,10 @@ def _candidates(bundle: Bundle, backend: str | None, precision: str) -> list[Art
 
 
 def _check_engine(bundle: Bundle, artefact: Artefact, file: Path) -> None:
+    # Imported with an engine only: it is a tenth of what a fresh process imports of faceport.
+    from faceport.runtime.tensorrt.engine_file import read_header
+    from faceport.runtime.tensorrt.fit import check_source
+
     for source in bundle.manifest.artefacts:
         if (source.format, source.precision) == ("onnx", artefact.precision):
             check_source(file, read_header(file), source.file.sha256)
@@ -118,6 +120,8 @@ def _open_file(
     suffix = path.suffix.lower()
     engine = backend or SUFFIX_BACKENDS.get(suffix)
     if engine is None and suffix == ENGINE_SUFFIX:
+        from faceport.runtime.tensorrt.engine_file import read_header
+
         engine = read_header(path).backend
     if engine is None:
         raise InputError(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from importlib.metadata import distributions
 
 from faceport.errors import ProviderUnavailableError
 from faceport.runtime.sessions.base import SessionOptions, check_option_names
@@ -96,6 +95,9 @@ def installed_builds(names: Iterable[str] | None = None) -> list[str]:
         names: of distributions; None asks the environment.
     """
     if names is None:
+        # Only a message needs it, and it takes as long to import as a small model to load.
+        from importlib.metadata import distributions
+
         names = (str(item.metadata["Name"]) for item in distributions())
     plain = {name.lower().replace("_", "-") for name in names}
     return sorted(
