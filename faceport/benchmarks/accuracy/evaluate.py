@@ -28,7 +28,7 @@ from faceport.benchmarks.accuracy.plots import ScoreSet
 from faceport.benchmarks.accuracy.protocol import Judged, Protocol, protocol_of, set_hash
 from faceport.benchmarks.accuracy.results import Evaluation, ModelFacts, Problem, SetFacts
 from faceport.benchmarks.accuracy.settings import Settings
-from faceport.benchmarks.accuracy.subjects import subjects_of
+from faceport.benchmarks.accuracy.subjects import sessions_without_artefact, subjects_of
 from faceport.benchmarks.accuracy.types import IdentitySet, PairSet
 from faceport.benchmarks.latency.cases import SessionChoice
 from faceport.benchmarks.latency.sessions import pick_sessions
@@ -105,6 +105,7 @@ def evaluate(
             listed=_facts(listed, passed),
             artefacts=artefact_results(runners, judged, protocol, settings),
             reference=next((one.subject.label for one in runners if not one.problem), ""),
+            absent=tuple(sessions_without_artefact(bundle, sessions)),
             no_identification=protocol.no_identification,
             possible_pairs=protocol.possible_pairs,
             machine=describe_machine(),

@@ -13,7 +13,7 @@ from faceport.benchmarks.accuracy.cutter import Cutter
 from faceport.benchmarks.accuracy.metrics.folds import FoldAccuracy
 from faceport.benchmarks.accuracy.metrics.scores import PairScores
 from faceport.benchmarks.accuracy.panel import Row, Tile
-from faceport.benchmarks.accuracy.retrieval import queries_of, worst_pairs
+from faceport.benchmarks.accuracy.retrieval import Query, queries_of, worst_pairs
 from faceport.benchmarks.accuracy.types import Embedded, IdentitySet, Labels, PairSet
 
 
@@ -44,20 +44,9 @@ def retrieval_panel(
     shown = {query.picture for query in queries}
     shown |= {int(one) for query in queries for one in query.nearest}
     pixels = _pixels(identities, shown, cutter)
-    rows = []
-    for query in queries:
-        answers = [
-            Tile(
-                pixels[picture],
-                identities.pictures[picture].name,
-                float(score),
-                bool(labels[picture] == labels[query.picture]),
-            )
-            for picture, score in zip(query.nearest.tolist(), query.scores, strict=True)
-        ]
-        name = identities.pictures[query.picture].name
-        rows.append(Row(tuple(answers), Tile(pixels[query.picture], name)))
-    note = "green ✓: the same person, orange ✗: another; the hardest queries first, then some drawn"
+    rows = [_query_row(identities, labels, query, pixels) for query in queries]
+    note = "✓: the same person; ✗: another, before all pictures of the person were found; "
+    note += "hardest queries first, then some drawn"
     return Panel(tuple(rows), "Nearest pictures, with cosines", note)
 
 
@@ -83,6 +72,20 @@ def pairs_panel(
             rows.append(Row(_pair_tiles(pairs, which, scores, pixels, threshold), title=title))
     judged = "" if threshold is None else f"; ✓ and ✗: at threshold {threshold:.3f}"
     return Panel(tuple(rows), "The worst pairs, with cosines", f"two pictures a frame{judged}")
+
+
+def _query_row(
+    listed: IdentitySet | PairSet, labels: Labels, query: Query, pixels: dict[int, Pixels]
+) -> Row:
+    answers = []
+    for rank, picture in enumerate(query.nearest.tolist()):
+        same = bool(labels[picture] == labels[query.picture])
+        # Past the person's last picture no answer could be right.
+        right = True if same else False if rank < query.mates else None
+        name = listed.pictures[picture].name
+        answers.append(Tile(pixels[picture], name, float(query.scores[rank]), right))
+    asked = Tile(pixels[query.picture], listed.pictures[query.picture].name)
+    return Row(tuple(answers), asked)
 
 
 def _pair_tiles(

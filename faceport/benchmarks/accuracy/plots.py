@@ -38,6 +38,11 @@ class ScoreSet:
     genuine: Scores
     impostor: Scores
 
+    @property
+    def some(self) -> bool:
+        """Whether any pair has two faces."""
+        return bool(np.isfinite(self.genuine).any() or np.isfinite(self.impostor).any())
+
 
 @dataclass(frozen=True)
 class Point:
@@ -102,19 +107,26 @@ def plot_roc(sets: Sequence[ScoreSet], target: Path, title: str) -> None:
     left, right = figure.subplots(1, 2)
     fewest = min(len(one.impostor) for one in sets)
     least = 1 / max(fewest, 1)
+    lowest, misses = 0.98, False
     for number, one in enumerate(sets):
         curve = thinned(roc(one.genuine, one.impostor), POINTS)
         color, style = line_look(number)
         look = {"color": color, "linestyle": style, "label": one.label, "drawstyle": "steps-post"}
         shown = curve.far > 0
+        lowest = min(lowest, float(curve.tar[shown].min()))
+        misses |= bool((curve.tar[shown] < 1).any())
         left.plot(curve.far[shown], curve.tar[shown], **look)
         right.plot(curve.far[shown], np.maximum(1 - curve.tar[shown], 1e-9), **look)
-    limit = min(0.5, least * 0.8)
+    limit = min(0.09, least * 0.8)
     floor = 1 / max(len(one.genuine) for one in sets)
     _rates_axis(left, limit, "true match rate")
     _rates_axis(right, limit, "false non-match rate (a miss)")
     right.set_yscale("log")
-    right.set_ylim(0.5 * floor, 1.3)
+    right.set_ylim(min(0.5 * floor, 0.01), 1.3)
+    left.set_ylim(lowest - 0.04 * (1.0 - lowest), 1.0 + 0.04 * (1.0 - lowest))
+    if not misses:
+        middle = {"transform": right.transAxes, "ha": "center", "va": "center"}
+        right.text(0.5, 0.5, "no pair of one person is missed\nat any rate shown", **middle)
     left.set_title("ROC", fontsize=10)
     right.set_title("DET (0 is below the axis)", fontsize=10)
     figure.suptitle(f"{title}: {fewest:,} pairs of different people", fontsize=11, parse_math=False)
@@ -132,7 +144,7 @@ def plot_latency(points: Sequence[Point], target: Path, title: str, measure: str
         title: of the plot.
         measure: what the value is.
     """
-    figure = new_figure(8.0, 5.0)
+    figure = new_figure(8.0, 4.6 + 0.1 * len(points))
     axis = figure.subplots()
     for number, point in enumerate(points):
         color, _ = line_look(number)
@@ -152,7 +164,10 @@ def plot_latency(points: Sequence[Point], target: Path, title: str, measure: str
     axis.set_xlabel("median time of one picture, embedding only (ms)")
     axis.set_ylabel(f"{measure} (%)")
     axis.set_xlim(left=0, right=max(point.milliseconds for point in points) * 1.1)
-    axis.margins(y=0.15)
+    low = min(100 * (point.value - point.error) for point in points)
+    high = max(100 * (point.value + point.error) for point in points)
+    margin = max(0.15 * (high - low), 0.5)
+    axis.set_ylim(low - margin, high + margin)
     axis.grid(alpha=0.3)
     axis.set_title(title, fontsize=11, parse_math=False)
     axis.ticklabel_format(useOffset=False)

@@ -107,6 +107,7 @@ class Evaluation:
         listed: the set.
         artefacts: one an artefact and session, the reference first.
         reference: label of the artefact that the others are compared with; empty where none ran.
+        absent: sessions that were asked for and have nothing to run, and why, one line each.
         no_identification: why there are no 1:N figures; empty where there are.
         possible_pairs: that the set has; the figures rest on a sample where they are fewer.
         machine: what it ran on.
@@ -120,6 +121,7 @@ class Evaluation:
     listed: SetFacts
     artefacts: tuple[ArtefactResult, ...]
     reference: str
+    absent: tuple[str, ...]
     no_identification: str
     possible_pairs: int
     machine: Machine

@@ -29,11 +29,13 @@ class Query:
         picture: index in the set.
         nearest: indexes of the others, the highest cosine first.
         scores: their cosines.
+        mates: pictures of the same person that could be found.
     """
 
     picture: int
     nearest: Labels
     scores: Float
+    mates: int
 
 
 def queries_of(embedded: Embedded, labels: Labels, *, seed: int = 0) -> list[Query]:
@@ -59,7 +61,7 @@ def queries_of(embedded: Embedded, labels: Labels, *, seed: int = 0) -> list[Que
     order = np.argsort(margins, kind="stable")
     rest = np.random.default_rng(seed).permutation(order[HARDEST:])[:DRAWN]
     chosen = asked[np.concatenate([order[:HARDEST], rest])]
-    return [_query(vectors, rows, int(one)) for one in chosen]
+    return [_query(vectors, rows, int(one), int(counts[place[one]]) - 1) for one in chosen]
 
 
 def worst_pairs(scores: PairScores) -> tuple[Labels, Labels]:
@@ -79,8 +81,8 @@ def _margins(vectors: Float, people: Labels, asked: Labels) -> NDArray[np.float3
     return np.asarray(best_same - best_other, dtype=np.float32)
 
 
-def _query(vectors: Float, rows: Labels, one: int) -> Query:
+def _query(vectors: Float, rows: Labels, one: int, mates: int) -> Query:
     cosines = vectors @ vectors[one]
     cosines[one] = -np.inf
     nearest = np.argsort(-cosines, kind="stable")[: min(TOP, len(rows) - 1)]
-    return Query(int(rows[one]), rows[nearest], cosines[nearest])
+    return Query(int(rows[one]), rows[nearest], cosines[nearest], mates)

@@ -85,6 +85,19 @@ def subjects_of(
     return found
 
 
+def sessions_without_artefact(
+    bundle: Bundle, sessions: Sequence[SessionChoice] | None
+) -> list[str]:
+    """Return why a session that was asked for has nothing to run, one line a backend."""
+    formats = {artefact.format for artefact in bundle.manifest.artefacts}
+    lines: dict[str, None] = {}
+    for session in sessions or ():
+        wanted = BACKEND_FORMATS[session.backend]
+        if formats.isdisjoint(wanted):
+            lines[f"{session.backend}: the bundle has no artefact of format {wanted[0]}"] = None
+    return list(lines)
+
+
 def _sessions_for(
     artefact: Artefact, sessions: Sequence[SessionChoice] | None
 ) -> list[SessionChoice]:
