@@ -8,6 +8,8 @@ OpenCV's `blobFromImages`, and more exact than either.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -39,10 +41,10 @@ def to_tensor(pixels: Pixels, color_order: ColorOrder, spec: PreprocessSpec) -> 
     pixels = np.ascontiguousarray(pixels)
     swap = color_order != spec.color_order
     if spec.layout == "nchw" and spec.dtype == "float32":
-        return _planes(pixels, swap, _tables(spec))
+        return _planes(pixels, swap, _tables(spec.mean, spec.std))
     ordered = _swapped(pixels) if swap else pixels
     if spec.dtype == "float32":
-        return _looked_up(ordered, _tables(spec))
+        return _looked_up(ordered, _tables(spec.mean, spec.std))
     return np.ascontiguousarray(ordered.transpose(0, 3, 1, 2) if spec.layout == "nchw" else ordered)
 
 
@@ -51,8 +53,11 @@ def _planes(pixels: Pixels, swap: bool, tables: NDArray[np.float32]) -> Tensor:
 
     count, height, width, _ = pixels.shape
     tensor = np.empty((count, CHANNELS, height, width), np.float32)
+    # One set for all pictures: fresh memory costs as much as the split.
+    bytes_planes = list(np.empty((CHANNELS, height, width), np.uint8))
     for picture, planes in zip(pixels, tensor, strict=True):
-        for channel, plane in enumerate(cv2.split(picture)):
+        cv2.split(picture, bytes_planes)
+        for channel, plane in enumerate(bytes_planes):
             target = CHANNELS - 1 - channel if swap else channel
             cv2.LUT(plane, tables[target], dst=planes[target])
     return tensor
@@ -76,12 +81,14 @@ def _swapped(pixels: Pixels) -> Pixels:
     return swapped
 
 
-def _tables(spec: PreprocessSpec) -> NDArray[np.float32]:
-    """Return (3, 256): what each pixel value becomes, a row a channel."""
+@lru_cache(maxsize=16)
+def _tables(means: tuple[float, ...], stds: tuple[float, ...]) -> NDArray[np.float32]:
+    """Return (3, 256): what each pixel value becomes, a row a channel; not to be written to."""
     values = np.arange(256, dtype=np.float64)
-    mean, std = np.array([spec.mean, spec.std], dtype=np.float64)
-    table: NDArray[np.float64] = (values - mean[:, None]) / std[:, None]
-    return table.astype(np.float32)
+    mean, std = np.array([means, stds], dtype=np.float64)
+    table = ((values - mean[:, None]) / std[:, None]).astype(np.float32)
+    table.flags.writeable = False
+    return table
 
 
 def _check(pixels: Pixels, color_order: ColorOrder, spec: PreprocessSpec) -> None:
