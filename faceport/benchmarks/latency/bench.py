@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 
-from faceport.benchmarks.latency.bounds import bounds_of
+from faceport.benchmarks.latency.bounds import best_limits, bounds_of, measured_limits
 from faceport.benchmarks.latency.cases import SessionChoice
 from faceport.benchmarks.latency.document import Results, Subject, write_results
 from faceport.benchmarks.latency.inputs import read_inputs, write_real_inputs
@@ -68,13 +68,16 @@ def run_bench(
     absent = absent_sessions(runnable(bundle, asked.sessions))
     plan = plan_cases(bundle, asked.sessions, asked.batches, asked.threads, absent)
     fed = _feed(bundle, asked, folder)
+    machine = describe_machine()
+    say("measuring what the machine can do at most")
+    before = measured_limits(plan.cases, machine.cores)
     cases = measure_cases(
         plan.cases, settings, folder, inputs={bundle.path: fed.path}, resume=resume, say=say
     )
     stages = _stages(bundle, asked, plan, say)
-    machine = describe_machine()
+    say("measuring once more what the machine can do at most")
+    limits = best_limits([before, measured_limits(plan.cases, machine.cores)])
     inputs, _ = read_inputs(fed.path, bundle.spec)
-    say("measuring what the machine can do at most")
     size = _size(bundle, inputs.shape)
     spec = bundle.spec
     results = Results(
@@ -91,7 +94,7 @@ def run_bench(
         cases=tuple(cases),
         absent=plan.absent,
         stages=tuple(stages),
-        bounds=bounds_of(cases, machine.cores, {bundle.path: size}),
+        bounds=bounds_of(cases, limits, machine.cores, {bundle.path: size}),
         created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
     )
     write_results(folder, results)

@@ -44,46 +44,66 @@ class Bounds:
     problems: tuple[str, ...] = ()
 
 
+def measured_limits(cases: Sequence[Case], cores: int) -> tuple[Limits, ...]:
+    """Measure the machine for each thread count of the cases on the CPU, fewest first.
+
+    Args:
+        cases: that are measured.
+        cores: how many threads an engine takes by itself.
+
+    Raises:
+        SessionError: a measuring process failed.
+    """
+    counts = {case.threads or cores for case in cases if case.session.provider == CPU}
+    return tuple(map(measure_limits, sorted(counts)))
+
+
+def best_limits(tries: Sequence[Sequence[Limits]]) -> tuple[Limits, ...]:
+    """Return the best of several measurements: a busy moment must not pass for the limit.
+
+    With more threads a machine can do at least what it can with fewer.
+    """
+    best: dict[int, Limits] = {}
+    for one in sorted((one for tried in tries for one in tried), key=lambda one: one.threads):
+        able = [*best.values(), one]
+        best[one.threads] = Limits(
+            one.threads,
+            max(limits.flops for limits in able),
+            max(limits.bytes_per_second for limits in able),
+        )
+    return tuple(best.values())
+
+
 def bounds_of(
-    results: Sequence[CaseResult], cores: int, sizes: Mapping[Path, tuple[int, int]]
+    results: Sequence[CaseResult],
+    limits: Sequence[Limits],
+    cores: int,
+    sizes: Mapping[Path, tuple[int, int]],
 ) -> Bounds:
-    """Measure the machine's limits for the thread counts of the cases and count their work.
+    """Count the work of the cases and compare it with the machine's limits.
 
     Args:
         results: those on the CPU and with figures get a bound.
+        limits: of the thread counts of the cases.
         cores: how many threads an engine takes by itself.
         sizes: height and width of the input that each bundle was fed, by its folder.
     """
-    measured = [r for r in results if r.timing and r.case.session.provider == CPU]
     problems: dict[str, None] = {}
-    limits: dict[int, Limits] = {}
-    for threads in sorted({r.case.threads or cores for r in measured}):
-        try:
-            # A busy moment must not pass for the machine's limit.
-            limits[threads] = _best(threads, measure_limits(threads), measure_limits(threads))
-        except FaceportError as error:
-            problems[f"limits with {threads} threads: {error}"] = None
     works: dict[tuple[Path, str, int], Work | None] = {}
     found = []
-    for result in measured:
-        case, limit = result.case, limits.get(result.case.threads or cores)
+    for result in results:
+        case = result.case
+        if result.timing is None or case.session.provider != CPU:
+            continue
+        limit = next((one for one in limits if one.threads == (case.threads or cores)), None)
         place = (case.bundle, case.artefact, case.batch)
         if place not in works:
             works[place] = _work(case, sizes[case.bundle], problems)
         work = works[place]
-        if limit and work and result.timing:
-            seconds = result.timing.p50_ms / 1e3
-            share = limit.share(work, seconds)
+        if limit and work:
+            share = limit.share(work, result.timing.p50_ms / 1e3)
             found.append(Bound(case.key, work, limit.least_seconds(work) * 1e3, share))
-    return Bounds(tuple(limits.values()), tuple(found), tuple(problems))
-
-
-def _best(threads: int, first: Limits, second: Limits) -> Limits:
-    return Limits(
-        threads,
-        max(first.flops, second.flops),
-        max(first.bytes_per_second, second.bytes_per_second),
-    )
+    return Bounds(tuple(limits), tuple(found), tuple(problems))
 
 
 def _work(case: Case, size: tuple[int, int], problems: dict[str, None]) -> Work | None:

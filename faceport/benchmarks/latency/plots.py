@@ -65,11 +65,11 @@ def latency_figure(results: Sequence[CaseResult], name: str) -> Figure:
             f"{middle:.3g}", (end, row), (6, 0), textcoords="offset points", va="center", fontsize=8
         )
     axes.set_yticks(range(len(shown)), [_label(result) for result in shown], fontsize=8)
-    axes.invert_yaxis()
+    axes.set_ylim(len(shown) - 0.4, -0.6)
     least = min(_p50(result) for result in shown)
     wide = max(ends) / least >= LOG_FROM
     if wide:
-        axes.set_xscale("log")
+        _logarithmic(axes)
         axes.set_xlim(least / 2, max(ends) * 1.6)
     else:
         axes.set_xlim(0, max(ends) * 1.12)
@@ -78,7 +78,9 @@ def latency_figure(results: Sequence[CaseResult], name: str) -> Figure:
     few = any(result.timing and result.timing.p99_ms is None for result in shown)
     line = "p99 (p90 where fewer than 100 runs)" if few else "p99"
     axes.set_title(f"{name}, batch {shown[0].case.batch}{rest}", fontsize=10)
-    axes.set_xlabel(f"ms a run{', logarithmic' if wide else ''}: bar p50, line on to {line}")
+    axes.set_xlabel(
+        f"ms a run{', logarithmic' if wide else ''}: bar and number p50, line on to {line}"
+    )
     axes.grid(axis="x", alpha=0.3)
     axes.set_axisbelow(True)
     return figure
@@ -107,11 +109,11 @@ def accuracy_figure(results: Sequence[CaseResult], name: str, fed: str) -> Figur
         colour = colours[result.case.session.label]
         x, y = _point(result)
         axes.scatter([x], [y], marker=marker, s=70, color=colour, edgecolors="black", zorder=2)
-    axes.set_xscale("log")
+    _logarithmic(axes)
     axes.set_yscale("log")
     axes.set_title(f"{name}, batch {shown[0].case.batch}, fed {fed}", fontsize=10)
     axes.set_xlabel("p50, ms a run, logarithmic: left is faster")
-    axes.set_ylabel("cosine loss against fp32, worst picture: lower is closer")
+    axes.set_ylabel("cosine loss against fp32, worst picture (none: 1e-7)")
     axes.grid(which="both", alpha=0.25)
     handles = [
         Line2D([], [], marker="o", linestyle="", color=colour, label=label)
@@ -125,6 +127,16 @@ def accuracy_figure(results: Sequence[CaseResult], name: str, fed: str) -> Figur
     handles.append(Line2D([], [], color="0.6", label="best trade-offs"))
     axes.legend(handles=handles, loc="center left", bbox_to_anchor=(1.01, 0.5), fontsize=8)
     return figure
+
+
+def _logarithmic(axes: Any) -> None:
+    """Make the time axis logarithmic, with plain numbers that don't run into each other."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    axes.set_xscale("log")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
 
 
 def _front(shown: Sequence[CaseResult]) -> list[tuple[float, float]]:

@@ -114,7 +114,7 @@ def _bounds(results: Results) -> Iterator[str]:
         "MACs are counted from the graph (convolutions and matrix products). Least is the longer "
         "of its sums at the measured rate and its weights, input and output at the measured "
         "bandwidth. The rate is numpy's float32: bf16 and int8 have units of their own and may "
-        "pass it.",
+        "pass it; so may float32 where the machine was busy while its limits were measured.",
     )
     yield from (f"- no limit for {problem}" for problem in bounds.problems)
 
