@@ -123,7 +123,7 @@ def align_faces(faces: Sequence[tuple[Image, Detection]], spec: PreprocessSpec) 
 
 
 def _matrices(faces: Sequence[tuple[Image, Detection]], spec: PreprocessSpec) -> Sequence[Points]:
-    """Return the similarity of every face that is warped, fitted together: a quarter of the time."""
+    """Return the similarities of the faces that are warped; together they take a quarter as long."""
     if spec.geometry != "align":
         return []
     found = [face.landmarks for _, face in faces if face.landmarks is not None]

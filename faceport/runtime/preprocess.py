@@ -86,7 +86,7 @@ def _tables(means: tuple[float, ...], stds: tuple[float, ...]) -> NDArray[np.flo
     """Return (3, 256): what each pixel value becomes, a row a channel; not to be written to."""
     values = np.arange(256, dtype=np.float64)
     mean, std = np.array([means, stds], dtype=np.float64)
-    table = ((values - mean[:, None]) / std[:, None]).astype(np.float32)
+    table: NDArray[np.float32] = ((values - mean[:, None]) / std[:, None]).astype(np.float32)
     table.flags.writeable = False
     return table
 
