@@ -42,6 +42,15 @@ def interval(rates: Doubles) -> tuple[float, float] | None:
     return float(low), float(high)
 
 
+def unseen(units: int) -> float:
+    """Return how often an event may happen that none of `units` independent trials showed.
+
+    The end of the exact interval (Clopper and Pearson, 1934). Drawing again from trials without an
+    error never gives one, so a bootstrap alone would call a rate of 1 certain.
+    """
+    return float(1 - ((1 - LEVEL) / 2) ** (1 / units))
+
+
 def over_pairs(
     genuine: Doubles,
     impostor: Doubles,

@@ -60,6 +60,8 @@ def fold_accuracy(
     names = np.unique(folds)
     listed = len(names) > 1
     used = folds if listed else drawn_folds(same, seed)
+    order = np.argsort(scores, kind="stable")  # once, so that the folds' own sorts are quick
+    scores, same, used = scores[order], same[order], used[order]
     accuracies, thresholds = [], []
     for fold in np.unique(used):
         test = used == fold

@@ -13,6 +13,7 @@ from faceport.benchmarks.accuracy.metrics.bootstrap import (
     interval,
     over_pairs,
     over_people,
+    unseen,
 )
 from faceport.benchmarks.accuracy.metrics.scores import Doubles
 from faceport.benchmarks.accuracy.types import Labels
@@ -33,7 +34,8 @@ class OperatingPoint:
     Attributes:
         target: the false accept rate that may not be passed.
         tar: share of genuine pairs accepted; None where the data can't support the figure.
-        low, high: its 95 % bootstrap interval.
+        low, high: its 95 % bootstrap interval; where all or no genuine pairs are accepted, its
+            other end is that of the exact interval, counted over what was drawn.
         threshold: accepted is a score that is at least this.
         far: share of impostor pairs accepted, at most `target`.
         false_accepts: their number.
@@ -103,8 +105,9 @@ def operating_points(
     elif wanted:
         rates = {t: over_pairs(genuine, impostor, t, replicates, rng) for t in wanted}
     drawn: Literal["pairs", "people"] = "people" if known else "pairs"
+    units = len(genuine) if genuine_people is None else len(np.unique(genuine_people))
     return tuple(
-        _point(genuine, impostor, target, rates.get(target), drawn, reason)
+        _point(genuine, impostor, target, rates.get(target), drawn, units, reason)
         for target, reason in zip(targets, reasons, strict=True)
     )
 
@@ -124,6 +127,7 @@ def _point(
     target: float,
     rates: Doubles | None,
     drawn: Literal["pairs", "people"],
+    units: int,
     reason: str | None,
 ) -> OperatingPoint:
     counts = len(genuine), len(impostor)
@@ -133,7 +137,9 @@ def _point(
     barred = float(impostor[allowed_accepts(len(impostor), target)])
     false_accepts = int((impostor > barred).sum())
     tar = float((genuine > barred).mean())
-    low, high = interval(rates) or (None, None)
+    low, high = interval(rates) or (tar, tar)
+    low = min(low, 1 - unseen(units)) if tar == 1 else low
+    high = max(high, unseen(units)) if tar == 0 else high
     threshold = _threshold(genuine, impostor, barred, false_accepts)
     far = false_accepts / len(impostor)
     return OperatingPoint(target, tar, low, high, threshold, far, false_accepts, *counts, drawn)

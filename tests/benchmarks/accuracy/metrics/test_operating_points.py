@@ -76,6 +76,28 @@ def test_failures_are_rejected_even_where_more_may_be_accepted() -> None:
     assert (nothing.tar, nothing.far) == (0, 0)
 
 
+def test_an_interval_of_a_rate_of_one_is_no_point() -> None:
+    impostor = np.linspace(0, 0.5, 300)
+    (found,) = operating_points(np.ones(4), impostor, targets=(0.1,), replicates=50)
+    # Clopper and Pearson: 4 of 4 is 0.398 … 1 at 95 %.
+    assert (found.tar, found.high) == (1, 1)
+    assert found.low == pytest.approx(0.397635, abs=1e-5)
+    (found,) = operating_points(np.zeros(4), impostor, targets=(0.1,), replicates=50)
+    assert (found.tar, found.low) == (0, 0)
+    assert found.high == pytest.approx(0.602365, abs=1e-5)
+    # Two people, whatever the number of their pairs.
+    people = np.tile([0, 1], (300, 1))
+    (found,) = operating_points(
+        np.ones(4),
+        impostor,
+        targets=(0.1,),
+        genuine_people=np.array([[0, 0], [0, 0], [0, 0], [1, 1]]),
+        impostor_people=people,
+        replicates=50,
+    )
+    assert found.low == pytest.approx(0.158114, abs=1e-5)
+
+
 def test_it_is_json_both_ways() -> None:
     made = operating_points(np.ones(5), np.arange(300) / 300, replicates=10)
     for one in made:
