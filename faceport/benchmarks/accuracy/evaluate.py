@@ -65,6 +65,7 @@ def evaluate(
     cache: Path | None = None,
     say: Say | None = None,
     progress: Progress | None = None,
+    panel: bool = True,
 ) -> Evaluated:
     """Evaluate a bundle's artefacts over a list.
 
@@ -76,6 +77,7 @@ def evaluate(
         cache: folder of crops; None keeps none.
         say: told what is being done.
         progress: told how many pictures are done.
+        panel: whether to gather the pictures of the panel.
 
     Raises:
         InputError: settings that contradict each other or the list, pictures of a wrong size, or no
@@ -97,7 +99,7 @@ def evaluate(
         passed = _run(settings, listed, cutter, runners, say, progress)
         say("computing the figures")
         judged = judged_runners(runners, protocol, settings)
-        panel = _panel(settings, listed, protocol, runners, judged, cutter)
+        shown = _panel(settings, listed, protocol, runners, judged, cutter) if panel else None
         evaluation = Evaluation(
             settings=settings,
             model=_model(bundle),
@@ -112,7 +114,7 @@ def evaluate(
             created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
             seconds=round(time.perf_counter() - start, 2),
         )
-    return Evaluated(evaluation, _score_sets(runners, judged), panel)
+    return Evaluated(evaluation, _score_sets(runners, judged), shown)
 
 
 def _opened_inputs(

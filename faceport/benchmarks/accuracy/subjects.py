@@ -71,11 +71,8 @@ def subjects_of(
                 fix=f"export the checkpoint again with --precision {precision}",
             )
     chosen = [a for a in artefacts.values() if a.precision in (precisions or there)]
-    found = [
-        Subject(artefact, session)
-        for artefact in sorted(chosen, key=lambda a: _exactness(a.precision))
-        for session in _sessions_for(artefact, sessions)
-    ]
+    found = [Subject(one, session) for one in chosen for session in _sessions_for(one, sessions)]
+    found.sort(key=lambda one: (_exactness(one.artefact.precision), _rounds(one.session)))
     if not found:
         raise InputError(
             f"no session that was asked for runs an artefact of {bundle.path}",
@@ -105,6 +102,11 @@ def _sessions_for(
         provider = "cuda" if artefact.format in DEVICE_FORMATS else "cpu"
         return [SessionChoice(FORMAT_BACKENDS[artefact.format], provider)]
     return [one for one in sessions if artefact.format in BACKEND_FORMATS[one.backend]]
+
+
+def _rounds(session: SessionChoice) -> bool:
+    """Tell whether a session computes in less than the graph's precision."""
+    return session.compute not in ("", "f32")
 
 
 def _exactness(precision: str) -> int:

@@ -28,7 +28,7 @@ def summary_table(evaluation: Evaluation) -> Table:
     rows: list[tuple[str, ...]] = []
     for one in evaluation.artefacts:
         if one.verification is None:
-            rows.append((one.label, *[""] * (len(columns) - 1)))
+            rows.append((one.label, "not run", *[""] * (len(columns) - 2)))
             continue
         points = {point.target: point for point in one.verification.points}
         rate = () if far is None else (percent(points[far].tar),)
