@@ -1,7 +1,7 @@
 """What the pickle reader makes of names and calls: data that stands for them, never the things.
 
 A pickle may name any function and have it called. Here a name is a `Name`, a call is looked up by
-that name in a table of eight that are rebuilt as data, and any other is refused.
+that name in a small table of those that are rebuilt as data, and any other is refused.
 """
 
 from __future__ import annotations
