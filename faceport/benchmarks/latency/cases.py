@@ -73,3 +73,10 @@ class Case:
         mark = hashlib.sha256(f"{text}\n{self.sha256}".encode()).hexdigest()[:12]
         plain = "".join(c if c.isalnum() or c in "-._" else "_" for c in text)
         return f"{plain}-{mark}"
+
+
+def threads_text(threads: int | None) -> str:
+    """Return a thread count in words."""
+    if threads is None:
+        return "the engine's threads"
+    return f"{threads} thread{'s' if threads > 1 else ''}"

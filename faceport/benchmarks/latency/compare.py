@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from faceport.benchmarks.latency.cases import threads_text
 from faceport.benchmarks.latency.document import Results
 from faceport.benchmarks.latency.results import CaseResult, Timing
 from faceport.benchmarks.machine.environment import Machine
@@ -100,7 +101,7 @@ def _name(result: CaseResult) -> Name:
 
 def _text(name: Name) -> str:
     artefact, session, threads, batch = name
-    return f"{artefact} in {session}, batch {batch}, {threads or 'the engine’s'} threads"
+    return f"{artefact} in {session}, batch {batch}, {threads_text(threads or None)}"
 
 
 def _warnings(before: Results, after: Results) -> Iterator[str]:

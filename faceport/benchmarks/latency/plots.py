@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from faceport.atomic import atomic_file
+from faceport.benchmarks.latency.cases import threads_text
 from faceport.benchmarks.latency.document import Results
 from faceport.benchmarks.latency.results import CaseResult
 from faceport.errors import InputError, MissingDependencyError
@@ -165,8 +166,7 @@ def _end(result: CaseResult) -> float:
 
 def _label(result: CaseResult) -> str:
     case = result.case
-    threads = "" if case.threads is None else f", {case.threads} thread{'s' * (case.threads > 1)}"
-    return f"{case.artefact} · {case.session.label}{threads}"
+    return f"{case.artefact} · {case.session.label}, {threads_text(case.threads)}"
 
 
 def _colours(shown: Sequence[CaseResult]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from faceport.atomic import atomic_file
+from faceport.benchmarks.latency.cases import threads_text
 from faceport.benchmarks.latency.document import Results
 from faceport.benchmarks.latency.rows import (
     CASE_HEADER,
@@ -89,7 +90,7 @@ def _bounds(results: Results) -> Iterator[str]:
     if not bounds.limits and not bounds.problems:
         return
     limits = [
-        f"- {item.threads} threads: matrix products {item.flops / 1e9:.1f} GFLOP/s in float32 "
+        f"- {threads_text(item.threads)}: matrix products {item.flops / 1e9:.1f} GFLOP/s in float32 "
         f"({item.flops / 2e9:.1f} GMAC/s), memory {item.bytes_per_second / 1e9:.1f} GB/s"
         for item in bounds.limits
     ]

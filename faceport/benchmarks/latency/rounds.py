@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from faceport.benchmarks.latency.cases import Case
+from faceport.benchmarks.latency.cases import Case, threads_text
 from faceport.benchmarks.latency.kept import Kept, make_folder, read_kept, stamp_of, write_kept
 from faceport.benchmarks.latency.processes import ProcessFailure, run_module
 from faceport.benchmarks.latency.progress import Progress
@@ -147,8 +147,8 @@ def ask_worker(job: Job) -> Answer:
 
 def describe(case: Case) -> str:
     """Return a case in words."""
-    threads = "" if case.threads is None else f", {case.threads} threads"
-    return f"{case.artefact} in {case.session.label}, batch {case.batch}{threads}"
+    threads = threads_text(case.threads)
+    return f"{case.artefact} in {case.session.label}, batch {case.batch}, {threads}"
 
 
 def _hash(path: Path) -> str:
