@@ -90,7 +90,7 @@ def _bounds(results: Results) -> Iterator[str]:
     if not bounds.limits and not bounds.problems:
         return
     limits = [
-        f"- {threads_text(item.threads)}: matrix products {item.flops / 1e9:.1f} GFLOP/s in float32 "
+        f"- {threads_text(item.threads)}: float32 matrix products {item.flops / 1e9:.1f} GFLOP/s "
         f"({item.flops / 2e9:.1f} GMAC/s), memory {item.bytes_per_second / 1e9:.1f} GB/s"
         for item in bounds.limits
     ]
