@@ -107,24 +107,24 @@ def plot_roc(sets: Sequence[ScoreSet], target: Path, title: str) -> None:
     left, right = figure.subplots(1, 2)
     fewest = min(len(one.impostor) for one in sets)
     least = 1 / max(fewest, 1)
-    lowest, misses = 0.98, False
+    lowest, missed = 0.98, 1.0
     for number, one in enumerate(sets):
         curve = thinned(roc(one.genuine, one.impostor), POINTS)
         color, style = line_look(number)
         look = {"color": color, "linestyle": style, "label": one.label, "drawstyle": "steps-post"}
         shown = curve.far > 0
         lowest = min(lowest, float(curve.tar[shown].min()))
-        misses |= bool((curve.tar[shown] < 1).any())
+        rates = 1 - curve.tar[shown]
+        missed = min(missed, float(rates[rates > 0].min(initial=1.0)))
         left.plot(curve.far[shown], curve.tar[shown], **look)
-        right.plot(curve.far[shown], np.maximum(1 - curve.tar[shown], 1e-9), **look)
+        right.plot(curve.far[shown], np.maximum(rates, 1e-9), **look)
     limit = min(0.09, least * 0.8)
-    floor = 1 / max(len(one.genuine) for one in sets)
     _rates_axis(left, limit, "true match rate")
     _rates_axis(right, limit, "false non-match rate (a miss)")
     right.set_yscale("log")
-    right.set_ylim(min(0.5 * floor, 0.01), 1.3)
+    right.set_ylim(min(0.5 * missed, 0.01), 1.3)
     left.set_ylim(lowest - 0.04 * (1.0 - lowest), 1.0 + 0.04 * (1.0 - lowest))
-    if not misses:
+    if missed == 1.0:
         middle = {"transform": right.transAxes, "ha": "center", "va": "center"}
         right.text(0.5, 0.5, "no pair of one person is missed\nat any rate shown", **middle)
     left.set_title("ROC", fontsize=10)
@@ -148,7 +148,8 @@ def plot_latency(points: Sequence[Point], target: Path, title: str, measure: str
     axis = figure.subplots()
     for number, point in enumerate(points):
         color, _ = line_look(number)
-        marker = "osD^vPX*"[number % 8]
+        # Colour and marker together come again after 64 points.
+        marker = "osD^vPX*"[(number + number // len(COLORS)) % 8]
         error = point.error * 100 or None
         axis.errorbar(
             point.milliseconds,

@@ -25,6 +25,10 @@ COLUMNS = (
     *("bundle", "set", "detector", "settings", "artefact", "accuracy", "EER", "TAR@FAR"),
     *("rank-1", "1 - cosine", "p", "ms", "no face"),
 )
+NOTE = (
+    "1 - cosine, p: mean loss of the vectors, and McNemar's test of the decisions, against the "
+    "run's reference. ms: one crop to its vector; artefacts of one run take turns, runs do not."
+)
 ACCURACY = "accuracy.png"
 LABEL_LENGTH = 70
 
@@ -38,7 +42,7 @@ def write_suite(done: Sequence[Done], folder: Path, title: str, *, plots: bool =
     """
     pictures = _draw(done, folder, title) if plots else []
     lines = [f"# {cell(title)}", "", f"{len(done)} runs, {_failed(done)} of them failed.", ""]
-    lines += markdown_table(suite_table(done))
+    lines += [*markdown_table(suite_table(done)), "", NOTE]
     if reasons := failures(done):
         lines += ["", "## Not run", "", *(f"- {cell(line)}" for line in reasons)]
     for name in pictures:
@@ -65,7 +69,7 @@ def suite_table(done: Sequence[Done]) -> Table:
         run = one.run
         head = (run.bundle, run.listing, run.detector, run.variant)
         if one.evaluation is None:
-            rows.append((*head, "failed", *[""] * (len(COLUMNS) - 5)))
+            rows.append((*head, f"failed: {one.problem}", *[""] * (len(COLUMNS) - 5)))
             continue
         for artefact in one.evaluation.artefacts:
             rows.append((*head, artefact.label, *_figures(one.evaluation, artefact)))
@@ -150,6 +154,9 @@ def _plot_accuracy(points: Sequence[tuple[str, Point]], target: Path, title: str
     names = [shortened(point.label, LABEL_LENGTH) for _, point in ordered]
     axis.set_yticks(range(len(ordered)), names, fontsize=7, parse_math=False)
     axis.set_ylim(len(ordered) - 0.5, -0.5)
+    low = min(100 * (point.value - point.error) for _, point in points)
+    high = max(100 * (point.value + point.error) for _, point in points)
+    axis.set_xlim(low - max(0.1 * (high - low), 0.5), high + max(0.1 * (high - low), 0.5))
     axis.set_xlabel("accuracy, with its deviation over folds (%)")
     axis.grid(alpha=0.3)
     axis.ticklabel_format(axis="x", useOffset=False)
