@@ -14,6 +14,8 @@ from faceport.runtime.parts import close_part, detector_from, embedder_from
 from faceport.runtime.results import Result, results_of
 from faceport.runtime.sessions.base import SessionOptions
 from faceport.runtime.sources import grouped, load_source
+from faceport.runtime.stream import stream
+from faceport.runtime.stream_steps import Steps
 from faceport.runtime.stub import StubDetector, StubEmbedder, StubWarning
 from faceport.runtime.types import Detection, Detector, Embedder, Face
 from faceport.spec import ColorOrder
@@ -174,6 +176,45 @@ class Pipeline:
         )
         for group in grouped(loaded):
             yield from results_of(self.detector, self.embedder, group, flip=flip)
+
+    def stream(
+        self,
+        sources: Iterable[ImageSource],
+        *,
+        workers: int | None = None,
+        ahead: int | None = None,
+        color_order: ColorOrder | None = None,
+        flip: bool = False,
+    ) -> Iterator[Result]:
+        """Process pictures on several cores at once: the results of `process_each`, in its order.
+
+            with Pipeline.load(det, emb, options=SessionOptions(threads=1)) as pipeline:
+                for result in pipeline.stream(paths): ...
+
+        A source may be slow or have no end: a result is given as soon as it and those before it
+        are there. The source is read by a thread of its own. Stop early by `break` or `close()`:
+        all threads end, but one that is inside the source's `next`, which ends after it.
+
+        Load the models with `threads=1` for this (and, for OpenVINO, `parallel_runs=workers`):
+        pictures side by side use the cores better than an operator cut into parts. A detector or
+        embedder of your own is called by one thread at a time, not always the same.
+
+        Args:
+            sources: any number; see `load_image`.
+            workers: threads; None is one for each core that the process may use.
+            ahead: most pictures read whose result you have not taken; None chooses. Decoded pixels
+                are bounded as well.
+            color_order: of arrays.
+            flip: embed the mirror image too and fuse the two, weighted by norm.
+
+        Raises:
+            InputError: `workers` or `ahead` is below 1.
+            Exception: what the source raises comes after the results of the pictures before it.
+        """
+        steps = Steps(
+            self.detector, self.embedder, color_order, self.max_pixels, self._only_stubs, flip
+        )
+        return stream(steps, sources, workers=workers, ahead=ahead)
 
     def close(self) -> None:
         """Free both models. Closing twice is fine."""
