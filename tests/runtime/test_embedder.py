@@ -13,7 +13,7 @@ import pytest
 from faceport.errors import FaceportError, InputError, SessionError
 from faceport.images import Image, load_image
 from faceport.runtime.align import align_faces
-from faceport.runtime.embedder import BATCH, SessionEmbedder, open_embedder
+from faceport.runtime.embedder import CPU_BATCH, SessionEmbedder, open_embedder
 from faceport.runtime.sessions import SessionOptions
 from faceport.runtime.sessions.base import Array
 from faceport.runtime.types import Detection, Embedder
@@ -87,7 +87,7 @@ def test_equals_the_network_in_numpy(opened: Any, six: Faces, kind: str) -> None
     np.testing.assert_allclose(vectors(embeddings), unit(raw), atol=1e-5)
     expected = np.ones(6) if kind == "normalized" else np.linalg.norm(raw, axis=1)
     np.testing.assert_allclose([e.norm for e in embeddings], expected, rtol=1e-5)
-    assert session.batches == [6]
+    assert session.batches == [CPU_BATCH, 2]
 
 
 def test_embeddings_say_where_they_come_from(opened: Any, six: Faces) -> None:
@@ -140,19 +140,19 @@ def test_flip_fuses_the_mirror_image_by_norm(
     np.testing.assert_allclose(vectors(embeddings), unit(total), atol=1e-5)
     expected = np.linalg.norm(total, axis=1)
     np.testing.assert_allclose([e.norm for e in embeddings], expected, rtol=1e-5)
-    assert session.batches == ([12] if batch is None else [1] * 12)
+    assert session.batches == ([CPU_BATCH] * 3 if batch is None else [1] * 12)
 
 
 def test_many_faces_run_in_batches(opened: Any, six: Faces) -> None:
     _, session, embedder = opened()
-    many = (six * 12)[: 2 * BATCH + 3]
+    many = (six * 12)[: 2 * CPU_BATCH + 3]
     embeddings = embedder.embed(many)
-    assert session.batches == [BATCH, BATCH, 3]
+    assert session.batches == [CPU_BATCH, CPU_BATCH, 3]
     alone = vectors([embedder.embed([face])[0] for face in many])
     np.testing.assert_allclose(vectors(embeddings), alone, atol=1e-5)
     session.batches.clear()
     embedder.embed(many, flip=True)
-    assert session.batches == [BATCH] * 4 + [6]
+    assert session.batches == [CPU_BATCH] * 5 + [2]
 
 
 def test_a_model_of_fixed_batch_1_runs_one_face_at_a_time(opened: Any, six: Faces) -> None:
@@ -166,7 +166,7 @@ def test_a_model_that_folds_the_batch_is_an_error_and_no_wrong_answer(
     opened: Any, six: Faces
 ) -> None:
     _, _, embedder = opened("folding")
-    with pytest.raises(SessionError, match=r"\(1, 48\).*\(6, 8\).*batch 1"):
+    with pytest.raises(SessionError, match=r"\(1, 32\).*\(4, 8\).*batch 1"):
         embedder.embed(six)
 
 

@@ -14,6 +14,7 @@ from typing import Any
 from faceport.errors import MissingDependencyError, ProviderUnavailableError, SessionError
 from faceport.runtime.sessions.base import Array, SessionOptions, check_feeds
 from faceport.runtime.sessions.ort_binding import DeviceBinding
+from faceport.runtime.sessions.ort_memory import share_memory
 from faceport.runtime.sessions.ort_providers import (
     SESSION,
     fix_of,
@@ -116,6 +117,8 @@ def _settings(onnxruntime: Any, options: SessionOptions) -> Any:
     if not options.spinning:
         # Spinning threads of two models and of OpenCV fight for an edge device's few cores.
         settings.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    if options.providers == ("cpu",):
+        share_memory(onnxruntime, settings)
     if "cpu" not in options.providers:
         # Else what the provider can't run goes to the CPU without a word.
         settings.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
