@@ -48,25 +48,6 @@ def test_a_bundle_is_measured_once(
     assert json.loads(again.out)["cases"][0]["timing"]["p50_ms"] == case.timing.p50_ms
 
 
-def test_a_photograph_brings_its_faces_and_the_stages(
-    recognisers: dict[str, Path],
-    detectors: dict[str, Path],
-    photos: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(bench, "STAGE_ROUNDS", 3)
-    photo = photos / "groups" / "friends_6_faces.jpg"
-    command = ["bench", str(recognisers["flat"]), *FAST, "--output", str(tmp_path / "out")]
-    command += ["--detector", str(detectors["scrfd"]), "--photo", str(photo)]
-    assert run(command) == 0
-    results = read_results(tmp_path / "out")
-    assert results.subject.fed == "6 faces of friends_6_faces.jpg"
-    assert [(stages.session, stages.faces) for stages in results.stages] == [("onnxruntime/cpu", 6)]
-    assert results.cases[0].cosine_loss == pytest.approx(0, abs=1e-6)
-    assert "## Stages of the pipeline" in (tmp_path / "out" / "report.md").read_text()
-
-
 def test_nothing_measured_is_no_success(detectors: dict[str, Path], tmp_path: Path) -> None:
     broken = tmp_path / "broken.bundle"
     shutil.copytree(detectors["scrfd"], broken)
