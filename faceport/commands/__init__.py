@@ -26,6 +26,7 @@ COMMANDS = {
     "build-engine": "faceport.commands.build_engine",
     "inspect": "faceport.commands.inspect",
     "verify": "faceport.commands.verify",
+    "tune": "faceport.commands.tune",
     "detect": "faceport.commands.detect",
     "embed": "faceport.commands.embed",
     "compare": "faceport.commands.compare",
@@ -33,6 +34,7 @@ COMMANDS = {
     "identify": "faceport.commands.identify",
     "bench": "faceport.commands.bench",
     "eval": "faceport.commands.eval",
+    "sweep": "faceport.commands.sweep",
 }
 """Command name to the module that has it as `command`, in the order of a user's work."""
 
