@@ -131,13 +131,23 @@ def _measure(bundle: Path, choices: dict[str, Any], quiet: bool) -> Results:
     from faceport.benchmarks.latency.sessions import pick_sessions
     from faceport.benchmarks.machine.environment import describe_machine
 
-    settings = picked(Settings, choices)
+    settings = picked(Settings, _patient(choices))
     threads = choices["threads"] or (describe_machine().cores,)
     sessions = pick_sessions(choices["sessions"])
     asked = Asked(sessions, choices["batch"], threads, choices["detector"], choices["photo"])
     resume = not choices["no_resume"]
     with steps(quiet) as say:
         return run_bench(bundle, asked, settings, choices["output"], resume=resume, say=say)
+
+
+def _patient(choices: dict[str, Any]) -> dict[str, Any]:
+    """Let the limits that are not given follow those that are."""
+    longest, timeout, seconds = choices["longest"], choices["timeout"], choices["seconds"] or 0.0
+    if longest is None and seconds > 10:
+        longest = 2 * seconds
+    if timeout is None and (longest or 0.0) > 100:
+        timeout = 3 * longest
+    return {**choices, "longest": longest, "timeout": timeout}
 
 
 def _show(results: Results, folder: Path) -> None:

@@ -11,8 +11,11 @@ import pytest
 
 from faceport.benchmarks.latency import bench
 from faceport.benchmarks.latency.document import read_results
+from faceport.benchmarks.latency.results import Settings
 from faceport.benchmarks.machine.limits import Limits
 from faceport.commands import run
+from faceport.commands.bench import _patient
+from faceport.commands.picked import picked
 
 FAST = ("--sessions", "onnxruntime/cpu", "--rounds", "1", "--runs", "2", "--seconds", "0")
 
@@ -65,7 +68,7 @@ def test_nothing_measured_is_no_success(detectors: dict[str, Path], tmp_path: Pa
         (["--batch", "engine"], 2, "whole numbers of 1 or more"),
         (["--threads", "1,x"], 2, "whole numbers of 1 or more"),
         (["--sessions", "onnx"], 1, "no such session"),
-        (["--seconds", "30"], 1, "contradict each other"),
+        (["--seconds", "30", "--longest", "20"], 1, "contradict each other"),
         (["--output", "/dev/null/out"], 1, "can't be made"),
         (["--photo", "away.jpg"], 1, "away.jpg"),
         (["--fail-over", "1.1"], 2, "goes with --compare"),
@@ -90,6 +93,23 @@ def test_no_bundle(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "is not a bundle" in capsys.readouterr().err
     assert run(["bench"]) == 2
     assert "--compare A B" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({}, (1.0, 20.0, 300.0)),
+        ({"seconds": 30.0}, (30.0, 60.0, 300.0)),
+        ({"seconds": 200.0}, (200.0, 400.0, 1200.0)),
+        ({"longest": 150.0}, (1.0, 150.0, 450.0)),
+    ],
+)
+def test_the_limits_follow_what_is_given(
+    given: dict[str, float], expected: tuple[float, ...]
+) -> None:
+    choices = {"seconds": None, "longest": None, "timeout": None} | given
+    settings = picked(Settings, _patient(choices))
+    assert (settings.seconds, settings.longest, settings.timeout) == expected
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from faceport.atomic import atomic_file
 from faceport.benchmarks.latency.cases import Case
 from faceport.benchmarks.latency.results import Round, Settings
 from faceport.benchmarks.machine.environment import Machine
+from faceport.bundle import MANIFEST
 from faceport.codec import decode, encode
 from faceport.errors import InputError, SpecError
 
@@ -68,8 +69,10 @@ def make_folder(folder: Path) -> None:
     """Make a folder for results.
 
     Raises:
-        InputError: it can't be made, or something else has its name.
+        InputError: it can't be made, something else has its name, or it is a bundle.
     """
+    if (folder / MANIFEST).exists():
+        raise InputError(f"{folder} is a bundle", fix="choose another --output for the results")
     try:
         (folder / CASES).mkdir(parents=True, exist_ok=True)
     except OSError as error:

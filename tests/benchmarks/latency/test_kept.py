@@ -65,6 +65,12 @@ def test_a_stamp_is_of_what_changes_figures(results: Callable[..., Results]) -> 
     assert len(others | {stamp}) == 5
 
 
+def test_a_bundle_takes_no_results(tmp_path: Path) -> None:
+    (tmp_path / "manifest.json").write_text("{}")
+    with pytest.raises(InputError, match="is a bundle"):
+        make_folder(tmp_path)
+
+
 def test_a_folder_that_cannot_be(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match=r"can't be made.*--output"):
