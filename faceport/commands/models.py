@@ -22,8 +22,8 @@ STUB_DETECTOR_WARNING = "the stub detector finds no faces: it takes each whole p
 LIMITS = ("score_threshold", "nms_threshold", "max_faces", "min_size")
 
 
-def load_pipeline(choices: Mapping[str, Any]) -> Pipeline:
-    """Load the detector and embedder, and say on stderr if one of them is the stub."""
+def load_pipeline(choices: Mapping[str, Any], *, workers: int = 1) -> Pipeline:
+    """Load both models for a number of workers; say on stderr if one of them is the stub."""
     from faceport.runtime.pipeline import Pipeline
 
     pipeline = Pipeline.load(
@@ -35,6 +35,7 @@ def load_pipeline(choices: Mapping[str, Any]) -> Pipeline:
         detector_backend=choices["detector_backend"],
         detector_precision=choices["detector_precision"],
         max_pixels=choices["max_pixels"],
+        workers=workers,
         **{name: choices[name] for name in LIMITS},
     )
     if pipeline.embedder.is_stub:

@@ -138,6 +138,7 @@ def open_embedder(
     *,
     backend: str | None = None,
     precision: str | None = None,
+    workers: int = 1,
 ) -> Embedder:
     """Open an embedder.
 
@@ -148,6 +149,7 @@ def open_embedder(
         backend: a key of `BACKENDS`; None takes the first one that the bundle has an artefact for.
         precision: of the bundle's artefact; None is fp32. With none of the three given, a bundle
             that was tuned for this device runs as its device file says: see `open_model`.
+        workers: threads that will use it side by side.
 
     Raises:
         InputError: the model is no embedder, or there is no such backend.
@@ -158,7 +160,9 @@ def open_embedder(
     """
     if source == STUB:
         return StubEmbedder()
-    session, spec = open_model(source, options, backend=backend, precision=precision)
+    session, spec = open_model(
+        source, options, backend=backend, precision=precision, workers=workers
+    )
     try:
         _check_embedder(spec, str(source))
     except InputError:

@@ -19,6 +19,7 @@ def detector_from(
     *,
     backend: str | None = None,
     precision: str | None = None,
+    workers: int = 1,
     score_threshold: float | None = None,
     nms_threshold: float | None = None,
     max_faces: int | None = None,
@@ -40,6 +41,7 @@ def detector_from(
             options,
             backend=backend,
             precision=precision,
+            workers=workers,
             score_threshold=score_threshold,
             nms_threshold=nms_threshold,
             max_faces=max_faces,
@@ -62,6 +64,7 @@ def embedder_from(
     *,
     backend: str | None = None,
     precision: str | None = None,
+    workers: int = 1,
 ) -> Embedder:
     """Return an embedder: from a path, the stub by its name, or the object itself.
 
@@ -71,7 +74,7 @@ def embedder_from(
     """
     if isinstance(given, str | os.PathLike):
         source = given if isinstance(given, str) else Path(given)
-        return open_embedder(source, options, backend=backend, precision=precision)
+        return open_embedder(source, options, backend=backend, precision=precision, workers=workers)
     if not hasattr(given, "embed"):
         raise _no_part("embedder", given)
     return given

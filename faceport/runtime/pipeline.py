@@ -57,6 +57,7 @@ class Pipeline:
         max_faces: int | None = None,
         min_size: float | None = None,
         max_pixels: int = MAX_PIXELS,
+        workers: int = 1,
         fallback_stub: bool = False,
     ) -> Pipeline:
         """Load both models.
@@ -79,6 +80,8 @@ class Pipeline:
             max_faces: overrules the detector's own; 0 is no limit.
             min_size: overrules the detector's own; pixels of the picture.
             max_pixels: pictures of more pixels are refused.
+            workers: threads that will use the models side by side (`stream`): each model run then
+                has one thread unless `options` say otherwise. For one picture at a time leave it 1.
             fallback_stub: if a model can't be loaded, warn (`StubWarning`) and use the stub for
                 both, so that everything is marked `is_stub`. A wrong argument is still an error.
 
@@ -96,13 +99,16 @@ class Pipeline:
                 options,
                 backend=detector_backend,
                 precision=detector_precision,
+                workers=workers,
                 score_threshold=score_threshold,
                 nms_threshold=nms_threshold,
                 max_faces=max_faces,
                 min_size=min_size,
             )
             try:
-                maker = embedder_from(embedder, options, backend=backend, precision=precision)
+                maker = embedder_from(
+                    embedder, options, backend=backend, precision=precision, workers=workers
+                )
             except FaceportError:
                 if finder is not detector:
                     close_part(finder)
@@ -188,16 +194,16 @@ class Pipeline:
     ) -> Iterator[Result]:
         """Process pictures on several cores at once: the results of `process_each`, in its order.
 
-            with Pipeline.load(det, emb, options=SessionOptions(threads=1)) as pipeline:
-                for result in pipeline.stream(paths): ...
+            with Pipeline.load(det, emb, workers=4) as pipeline:
+                for result in pipeline.stream(paths, workers=4): ...
 
         A source may be slow or have no end: a result is given as soon as it and those before it
         are there. The source is read by a thread of its own. Stop early by `break` or `close()`:
         all threads end, but one that is inside the source's `next`, which ends after it.
 
-        Load the models with `threads=1` for this (and, for OpenVINO, `parallel_runs=workers`):
-        pictures side by side use the cores better than an operator cut into parts. A detector or
-        embedder of your own is called by one thread at a time, not always the same.
+        Load the models for as many `workers`: pictures side by side use the cores better than an
+        operator cut into parts. A detector or embedder of your own is called by one thread at a
+        time, not always the same.
 
         Args:
             sources: any number; see `load_image`.

@@ -29,8 +29,8 @@ from faceport.runtime.device_file import (
     write_device_file,
 )
 from faceport.runtime.embedder import SessionEmbedder
-from faceport.runtime.opening import open_model
-from faceport.runtime.sessions.base import Session
+from faceport.runtime.opening import open_model, side_by_side
+from faceport.runtime.sessions.base import Session, parallel_limit
 from faceport.spec import ModelSpec
 
 OPENVINO = SessionOptions(("cpu",), threads=1, provider_options={"cpu": {"PERF": "x"}})
@@ -94,6 +94,21 @@ def test_what_the_caller_says_stands_alone(proven: Path, said: dict[str, Any]) -
     write_device_file(Bundle.open(proven), tuned(proven))
     session, spec = opened(proven, **said)
     assert (session.backend, spec.max_batch) == ("onnxruntime", None)
+
+
+def test_for_several_workers_only_its_threads_are_put_aside(proven: Path) -> None:
+    write_device_file(Bundle.open(proven), tuned(proven))
+    session, _ = open_model(proven, workers=2)
+    assert (session.backend, parallel_limit(session)) == ("openvino", 2)
+    session, _ = open_model(proven, SessionOptions(), backend="openvino", workers=1)
+    assert parallel_limit(session) == 1
+
+
+def test_what_workers_are_given() -> None:
+    plain = SessionOptions()
+    assert side_by_side(plain, 1) is plain
+    assert side_by_side(plain, 3) == SessionOptions(threads=1, parallel_runs=3)
+    assert side_by_side(SessionOptions(threads=2), 3) == SessionOptions(threads=2, parallel_runs=3)
 
 
 def test_a_file_of_another_device_changes_nothing(proven: Path) -> None:

@@ -19,6 +19,7 @@ def open_detector(
     *,
     backend: str | None = None,
     precision: str | None = None,
+    workers: int = 1,
     score_threshold: float | None = None,
     nms_threshold: float | None = None,
     max_faces: int | None = None,
@@ -32,6 +33,7 @@ def open_detector(
         backend: as `open_model` takes it, with `options` and `precision`: where none of the three
             is given, a bundle that was tuned for this device runs as its device file says.
         precision: of the bundle's artefact; None is fp32.
+        workers: threads that will use it side by side.
         score_threshold: overrules the spec's, 0 to 1.
         nms_threshold: overrules the spec's, 0 to 1.
         max_faces: overrules the spec's; 0 is no limit.
@@ -43,7 +45,9 @@ def open_detector(
         SpecError: a lone file carries no spec.
         SessionError: the file did not load.
     """
-    session, spec = open_model(source, options, backend=backend, precision=precision)
+    session, spec = open_model(
+        source, options, backend=backend, precision=precision, workers=workers
+    )
     try:
         detector = _detector_spec(spec, source)
         limits = limits_of(

@@ -148,7 +148,7 @@ def _properties(options: SessionOptions, provider: str) -> dict[str, str]:
     said = (
         {} if options.threads is None else {THREADS: str(options.threads * options.parallel_runs)}
     )
-    if options.parallel_runs > 1:
+    if options.parallel_runs > 1 and provider == "cpu":
         # OpenVINO's threads are those of all its streams together.
         said["NUM_STREAMS"] = str(options.parallel_runs)
     return {**DEFAULTS, **said, **options.provider_options.get(provider, {})}
