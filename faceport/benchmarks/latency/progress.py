@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
+from faceport.benchmarks.latency.cases import Case
 from faceport.benchmarks.latency.results import Settings
 
 AROUND = 2.0
@@ -12,45 +14,31 @@ AROUND = 2.0
 
 @dataclass
 class Progress:
-    """Counts processes.
+    """Knows what each case's process took, and guesses the rest.
 
     Attributes:
-        total: processes to run.
         settings: that say how long one times at least.
-        done: how many are finished or were left out.
-        seconds: that the measured ones took.
-        measured: how many of them there are.
+        taken: seconds that the last process of a case took.
     """
 
-    total: int
     settings: Settings
-    done: int = 0
-    seconds: float = 0.0
-    measured: int = 0
+    taken: dict[Case, float] = field(default_factory=dict)
 
-    def add(self, seconds: float) -> None:
-        """Count a process that took so long."""
-        self.done += 1
-        self.measured += 1
-        self.seconds += seconds
-
-    def skip(self) -> None:
-        """Count a process that is not needed."""
-        self.done += 1
-
-    def estimate(self) -> str:
+    def estimate(self, processes: int) -> str:
         """Say beforehand how long it may take."""
-        least = self.total * (self.settings.seconds + AROUND)
+        least = processes * (self.settings.seconds + AROUND)
         return (
-            f"{self.total} processes to run, about {duration(least)} "
+            f"{processes} processes to run, about {duration(least)} "
             "(more with slow models or large batches)"
         )
 
-    def left(self) -> str:
-        """Say how much time is left."""
+    def left(self, rest: Sequence[Case]) -> str:
+        """Say how much time is left for the processes of these cases."""
         guess = self.settings.seconds + AROUND
-        each = self.seconds / self.measured if self.measured else guess
-        return f"about {duration((self.total - self.done) * each)} left"
+        if self.taken:
+            guess = sum(self.taken.values()) / len(self.taken)
+        seconds = sum(self.taken.get(case, guess) for case in rest)
+        return f"about {duration(seconds)} left"
 
 
 def duration(seconds: float) -> str:

@@ -96,27 +96,30 @@ class _Run:
 
     def measure(self) -> None:
         """Do what is missing, round by round."""
+        todo = self._missing()
+        progress, total = Progress(self.settings), len(todo)
+        if total:
+            self.say(progress.estimate(total))
+        for place, (number, case) in enumerate(todo):
+            if case in self.problems:
+                continue
+            rest = [one for _, one in todo[place:] if one not in self.problems]
+            self.say(
+                f"{place + 1} of {total}, round {number}: {describe(case)}; {progress.left(rest)}"
+            )
+            start = time.perf_counter()
+            self._one(case)
+            progress.taken[case] = time.perf_counter() - start
+
+    def _missing(self) -> list[tuple[int, Case]]:
+        """Return round and case of each process to run, in order; each round is shuffled."""
         order = random.Random(self.settings.seed)
-        plan = []
+        missing = []
         for number in range(self.settings.rounds):
             todo = [case for case, kept in self.kept.items() if len(kept.rounds) <= number]
             order.shuffle(todo)
-            plan.append(todo)
-        progress = Progress(sum(map(len, plan)), self.settings)
-        if progress.total:
-            self.say(progress.estimate())
-        for number, todo in enumerate(plan, 1):
-            for case in todo:
-                if case in self.problems:
-                    progress.skip()
-                    continue
-                self.say(
-                    f"{progress.done + 1} of {progress.total}, round {number}: {describe(case)}; "
-                    f"{progress.left()}"
-                )
-                start = time.perf_counter()
-                self._one(case)
-                progress.add(time.perf_counter() - start)
+            missing += [(number + 1, case) for case in todo]
+        return missing
 
     def _one(self, case: Case) -> None:
         answer = ask_worker(Job(case, self.feeds[case.bundle], self.settings))
