@@ -11,7 +11,7 @@ from faceport.codec import encode
 from faceport.commands.options import BACKENDS, PRECISIONS, flip_option, json_option, words
 from faceport.commands.output import note, print_json, print_table, warn
 from faceport.commands.picked import picked
-from faceport.commands.progress import screen
+from faceport.commands.screen import screen
 
 if TYPE_CHECKING:
     from faceport.benchmarks.accuracy.results import Evaluation

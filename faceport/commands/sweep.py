@@ -8,7 +8,7 @@ import click
 
 from faceport.commands.options import json_option
 from faceport.commands.output import note, print_json, print_table, warn
-from faceport.commands.progress import screen
+from faceport.commands.screen import screen
 
 PATH = click.Path(path_type=Path)
 

@@ -20,10 +20,13 @@ from faceport.benchmarks.accuracy.types import Embedded
 from faceport.benchmarks.overhead import interleaved_medians
 from faceport.bundle import Bundle
 from faceport.errors import FaceportError
-from faceport.runtime.embedder import BATCH, SessionEmbedder
+from faceport.runtime.embedder import SessionEmbedder
 
 Progress = Callable[[int, int], None]
 """Takes how many pictures are done, and of how many."""
+
+CROPS = 32
+"""That are in memory at a time; the embedder batches them as it does anywhere."""
 
 TIMED_CROPS = 8
 """Different faces that the timing goes round: a few, so that it is of no single one."""
@@ -121,7 +124,7 @@ def embed_all(
         runner.embedded = Embedded(
             np.zeros((count, dim), np.float32), np.zeros(count, np.float32), found
         )
-    for batch in _batches(crops, BATCH):
+    for batch in _batches(crops, CROPS):
         rows, pixels = [], []
         for row, crop in enumerate(batch, done):
             several += crop.faces > 1
