@@ -26,7 +26,7 @@ MAY_IMPORT = {
     "spec": {"errors", "codec"},
     "manifest": {"errors", "spec"},
     "bundle": {"errors", "codec", "spec", "atomic", "manifest"},
-    "images": {"errors", "spec"},
+    "images": {"errors", "spec", "images"},
     "runtime": CORE | {"bundle", "images", "atomic", "runtime"},
     "models": {"models"},
     "converters": CORE | {"atomic", "bundle", "models", "converters"},
