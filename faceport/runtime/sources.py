@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from faceport.errors import FaceportError, ImageDecodeError
-from faceport.images import Image, ImageSource, load_image, read_all
+from faceport.images import Divisor, Image, ImageSource, load_image, read_all
 from faceport.spec import ColorOrder
 
 GROUP_PICTURES = 16
@@ -34,11 +34,17 @@ class Loaded:
 
 
 def load_source(
-    source: ImageSource, color_order: ColorOrder | None, max_pixels: int, *, want_bytes: bool
+    source: ImageSource,
+    color_order: ColorOrder | None,
+    max_pixels: int,
+    *,
+    want_bytes: bool,
+    divisor: Divisor | None = None,
 ) -> Loaded:
     """Decode a source; never raises for what is wrong with it.
 
-    With `want_bytes`, what is no picture but can be read comes back as `data` and is no error.
+    `color_order`, `max_pixels` and `divisor` are as `load_image` takes them. With `want_bytes`,
+    what is no picture but can be read comes back as `data` and is no error.
     """
     given = source
     if want_bytes and hasattr(source, "read"):
@@ -48,12 +54,18 @@ def load_source(
         except FaceportError as error:
             return Loaded(source, error=error)
     try:
-        return Loaded(source, load_image(given, color_order=color_order, max_pixels=max_pixels))
+        image = load_image(given, color_order=color_order, max_pixels=max_pixels, divisor=divisor)
+        return Loaded(source, image)
     except ImageDecodeError as error:
         data = _bytes_of(given) if want_bytes else None
         return Loaded(source, data=data, error=error if data is None else None)
     except FaceportError as error:
         return Loaded(source, error=error)
+
+
+def divisor_of(detector: object) -> Divisor | None:
+    """Return how small a detector lets pictures be decoded; None, for nearly all, is whole."""
+    return getattr(detector, "decode_divisor", None)
 
 
 def grouped(loaded: Iterable[Loaded]) -> Iterator[list[Loaded]]:

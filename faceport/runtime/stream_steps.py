@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from faceport.errors import FaceportError
 from faceport.runtime.results import Result
-from faceport.runtime.sources import load_source
+from faceport.runtime.sources import divisor_of, load_source
 from faceport.runtime.stream_board import Step, Task, Ticket
 from faceport.runtime.stub import StubEmbedder, whole_of_bytes
 from faceport.runtime.types import Detector, Embedder, Face
@@ -52,7 +52,11 @@ class Steps:
     def _decode(self, tickets: Sequence[Ticket]) -> None:
         for ticket in tickets:
             loaded = load_source(
-                ticket.source, self.color_order, self.max_pixels, want_bytes=self.want_bytes
+                ticket.source,
+                self.color_order,
+                self.max_pixels,
+                want_bytes=self.want_bytes,
+                divisor=divisor_of(self.detector),
             )
             if loaded.image is not None:
                 ticket.image = loaded.image
