@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from faceport.commands.embed_output import report, settings_of, write_output
 from faceport.commands.models import load_pipeline, models_json
 from faceport.commands.options import (
     detection_options,
@@ -17,10 +20,13 @@ from faceport.commands.options import (
     json_option,
     session_options,
 )
-from faceport.commands.output import print_json, print_table
-from faceport.commands.photos import box_text, detection_json, embedding_json, expand, finish
+from faceport.commands.output import print_json, print_table, warn
+from faceport.commands.photos import box_text, detection_json, embedding_json, end, expand
+from faceport.commands.picture_bar import picture_bar
+from faceport.runtime.device import usable_cores
 
 if TYPE_CHECKING:
+    from faceport.runtime.pipeline import Pipeline, Result
     from faceport.runtime.types import Face
 
 
@@ -29,10 +35,35 @@ if TYPE_CHECKING:
 @detector_option
 @embedder_option
 @flip_option
+@click.option(
+    "--workers",
+    type=click.IntRange(1),
+    help="Pictures side by side, each model run with one thread unless --threads says otherwise  "
+    "[default: as many as cores; 1 for a single picture].",
+)
+@click.option(
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write JSON lines to this file, one a picture, as they are done. A run that was "
+    "interrupted goes on where it ended.",
+)
+@click.option(
+    "--resume/--no-resume",
+    default=True,
+    help="Keep what --output has already, or begin it anew  [default: keep].",
+)
 @detection_options
 @session_options
 @json_option
-def command(images: tuple[Path, ...], flip: bool, as_json: bool, **choices: Any) -> None:
+def command(
+    *,
+    images: tuple[Path, ...],
+    workers: int | None,
+    output: Path | None,
+    resume: bool,
+    as_json: bool,
+    **choices: Any,
+) -> None:
     """Detect, align and embed the faces of photographs (files, or folders of them).
 
     A file that can't be read is named, the others go on, and the exit code is 1.
@@ -41,24 +72,51 @@ def command(images: tuple[Path, ...], flip: bool, as_json: bool, **choices: Any)
     Examples:
       faceport embed --detector det.bundle --embedder mbf.bundle photo.jpg --json
       faceport embed --detector det.bundle --embedder ada.bundle --flip holiday/
+      faceport embed --detector det.bundle --embedder mbf.bundle --output faces.jsonl archive/
     """
     photos = expand(images)
-    failed: list[str] = []
-    records, rows = [], []
-    with load_pipeline(choices) as pipeline:
-        for path, result in zip(photos, pipeline.process_each(photos, flip=flip), strict=True):
-            if result.error is not None:
-                failed.append(str(result.error))
+    count = workers or min(usable_cores(), len(photos))
+    with load_pipeline(choices, workers=count) as pipeline:
+        process = partial(_results, pipeline, workers=count, flip=choices["flip"])
+        if output is None:
+            failed = _print(photos, process(photos), pipeline, as_json)
+        else:
+            settings = settings_of(pipeline, choices)
+            written = write_output(output, photos, process, settings, resume)
+            report(output, written, models_json(pipeline), as_json)
+            failed = written.failed
+    end(failed, len(photos))
+
+
+def _results(
+    pipeline: Pipeline, photos: Iterable[Path], *, workers: int, flip: bool
+) -> Generator[Result, None, None]:
+    if workers == 1:
+        return pipeline.process_each(photos, flip=flip)
+    return pipeline.stream(photos, workers=workers, flip=flip)
+
+
+def _print(
+    photos: Sequence[Path], results: Iterator[Result], pipeline: Pipeline, as_json: bool
+) -> int:
+    """Print all results at the end, and return how many pictures failed."""
+    records, rows, failed = [], [], []
+    with picture_bar(len(photos), quiet=len(photos) == 1) as advance:
+        for path, result in zip(photos, results, strict=True):
             error = str(result.error) if result.error else None
+            failed += [error] if error else []
             faces = [_face_json(face) for face in result.faces]
             records.append({"image": str(path), "faces": faces, "error": error})
             rows += [_row(path, number, face) for number, face in enumerate(result.faces, 1)]
-        if as_json:
-            print_json({**models_json(pipeline), "images": records})
-        else:
-            title = f"{len(rows)} faces in {len(photos)} pictures ({pipeline.embedder.provider})"
-            print_table(title, ("picture", "face", "box", "score", "norm", "vector"), rows)
-    finish(failed, len(photos))
+            advance()
+    if as_json:
+        print_json({**models_json(pipeline), "images": records})
+    else:
+        title = f"{len(rows)} faces in {len(photos)} pictures ({pipeline.embedder.provider})"
+        print_table(title, ("picture", "face", "box", "score", "norm", "vector"), rows)
+    for message in failed:
+        warn(message)
+    return len(failed)
 
 
 def _face_json(face: Face) -> dict[str, Any]:

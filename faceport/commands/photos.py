@@ -62,8 +62,13 @@ def finish(failed: Sequence[str], total: int) -> None:
     """End a run: with exit code 1 and a count if a picture could not be read."""
     for message in failed:
         warn(message)
+    end(len(failed), total)
+
+
+def end(failed: int, total: int) -> None:
+    """End a run whose failures were named: with exit code 1 and a count if there are any."""
     if failed:
-        click.echo(f"faceport: error: {len(failed)} of {total} pictures failed", err=True)
+        click.echo(f"faceport: error: {failed} of {total} pictures failed", err=True)
         raise click.exceptions.Exit(1)
 
 

@@ -8,7 +8,7 @@ threads run meanwhile. See `stream_board` for who does what when, and `docs/adr/
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 
 from faceport.errors import InputError
 from faceport.images import ImageSource
@@ -39,7 +39,7 @@ GRACE_S = 1.0
 
 def stream(
     steps: Steps, sources: Iterable[ImageSource], *, workers: int | None, ahead: int | None
-) -> Iterator[Result]:
+) -> Generator[Result, None, None]:
     """Check the arguments and give the results; see `Pipeline.stream`.
 
     Raises:
@@ -73,7 +73,7 @@ def limits_for(steps: Steps, workers: int, ahead: int | None = None) -> Limits:
 
 def _results(
     steps: Steps, sources: Iterator[ImageSource], workers: int, limits: Limits
-) -> Iterator[Result]:
+) -> Generator[Result, None, None]:
     board = Board(limits)
     # Daemons, so that a source that never gives another picture does not keep the process alive.
     reader = threading.Thread(

@@ -195,7 +195,7 @@ def test_stopping_early_ends_all_threads(files: list[Path], taken: int) -> None:
     results = Pipeline(Halves(), StubEmbedder()).stream(iter(files * 50), workers=3)
     for _ in range(taken):
         next(results)
-    results.close()  # type: ignore[attr-defined]
+    results.close()
     assert alive() == []
 
 
@@ -209,7 +209,7 @@ def test_stopping_does_not_wait_for_a_source_that_gives_nothing(files: list[Path
 
     results = Pipeline(Halves(), StubEmbedder()).stream(camera(), workers=2)
     next(results)
-    results.close()  # type: ignore[attr-defined]
+    results.close()
     assert alive() == ["faceport-read"]
     go_on.set()
     [reader] = [t for t in threading.enumerate() if t.name == "faceport-read"]

@@ -1,0 +1,98 @@
+"""`faceport embed --output`: embeddings into a file, as they come."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from faceport.commands.output import note, print_json, print_table, warn
+from faceport.commands.picture_bar import picture_bar
+from faceport.errors import InputError
+
+if TYPE_CHECKING:
+    from faceport.runtime.pipeline import Pipeline, Result
+
+Process = Callable[[Iterable[Path]], Generator["Result", None, None]]
+"""Runs pictures through a pipeline, one result each, in order."""
+
+CHOICES = ("flip", "precision", "detector_precision", "max_pixels")
+
+
+@dataclass(frozen=True)
+class Written:
+    """What a run put into its file."""
+
+    pictures: int
+    already_there: int
+    faces: int
+    failed: int
+
+
+def write_output(
+    target: Path,
+    photos: Sequence[Path],
+    process: Process,
+    settings: Mapping[str, Any],
+    resume: bool,
+) -> Written:
+    """Embed what is not in the file yet, and append it picture by picture."""
+    from faceport.runtime.embedding_writer import embedding_writer
+
+    _check_target(target, photos)
+    with embedding_writer(target, settings, resume=resume) as writer:
+        there = sum(writer.is_done(path) for path in photos)
+        left = (path for path in photos if not writer.is_done(path))
+        count = faces = failed = 0
+        try:
+            with picture_bar(len(photos) - there) as advance, closing(process(left)) as results:
+                for result in results:
+                    error = None if result.error is None else str(result.error)
+                    if error is not None:
+                        warn(error)
+                    writer.add(Path(str(result.source)), result.faces, error)
+                    count, faces = count + 1, faces + len(result.faces)
+                    failed += error is not None
+                    advance()
+        except (KeyboardInterrupt, SystemExit):
+            note(
+                f"{there + count} of {len(photos)} pictures are in {target}; "
+                "the same command goes on from there"
+            )
+            raise
+    return Written(count, there, faces, failed)
+
+
+def settings_of(pipeline: Pipeline, choices: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what decides about the vectors; one file has vectors of one kind only."""
+    from faceport.codec import encode
+
+    detector = pipeline.detector
+    spec = getattr(detector, "spec", None)
+    limits = getattr(detector, "limits", None)
+    return {
+        "embedder": pipeline.embedder.fingerprint,
+        "dim": pipeline.embedder.dim,
+        "is_stub": pipeline.embedder.is_stub,
+        "detector": None if spec is None else spec.fingerprint,
+        "limits": None if limits is None else encode(limits),
+        **{name: choices[name] for name in CHOICES},
+    }
+
+
+def report(target: Path, written: Written, models: Mapping[str, Any], as_json: bool) -> None:
+    """Print what was written."""
+    from faceport.codec import encode
+
+    if as_json:
+        print_json({**models, "output": str(target), **encode(written)})
+        return
+    row = (written.pictures, written.already_there, written.faces, written.failed)
+    print_table(str(target), ("pictures", "already there", "faces", "failed"), [row])
+
+
+def _check_target(target: Path, photos: Sequence[Path]) -> None:
+    if target in photos:
+        raise InputError(f"{target} is one of the photographs", fix="choose another --output")
