@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from faceport.bundle import Bundle
 
 PATH = click.Path(path_type=Path)
-FEW_FACES = 20
 
 
 def numbers(

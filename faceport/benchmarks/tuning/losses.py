@@ -20,7 +20,7 @@ def faces_differ(found: Photos, reference: Photos) -> str:
         pairs = _pairs(ours, theirs)
         missed, more = len(theirs) - len(pairs), len(ours) - len(pairs)
         if missed or more:
-            return f"photo {number}: {missed} faces missed, {more} found more than by the reference"
+            return f"photo {number}: faces missed: {missed}, found beyond the reference's: {more}"
     return ""
 
 

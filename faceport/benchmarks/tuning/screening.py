@@ -49,8 +49,8 @@ class Bench:
     inputs: Path | None
     folder: Path
     say: Say
-    finalists: int = FINALISTS
-    rounds: int = ALONE
+    finalists: int
+    rounds: int
 
     def measure(self, setups: Sequence[Setup], rounds: int) -> list[Candidate]:
         """Measure setups in all batches up to a number of rounds; earlier ones count."""

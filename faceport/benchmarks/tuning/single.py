@@ -12,7 +12,7 @@ from faceport.benchmarks.tuning.losses import faces_differ, pipeline_loss
 from faceport.benchmarks.tuning.pipeline_run import FoundFace, PipelineJob, run_pipeline
 from faceport.benchmarks.tuning.real_faces import write_pictures
 from faceport.benchmarks.tuning.results import Candidate, Goal, Tuned, Tuning
-from faceport.benchmarks.tuning.screening import Bench, Judge, Say, screen
+from faceport.benchmarks.tuning.screening import ALONE, FINALISTS, Bench, Judge, Say, screen
 from faceport.benchmarks.tuning.setups import (
     Candidates,
     Setup,
@@ -59,10 +59,10 @@ def tune_by_proof(bundle: Bundle, asked: Asked, goal: Goal, folder: Path, say: S
     """
     pictures = len(bundle.proof()[PROOF_INPUT])
     of = "embeddings" if bundle.spec.detector is None else "raw outputs"
-    on = f"{of} of the {pictures} drawn pictures of the bundle's proof"
+    on = f"{of} of {_counted(pictures, 'drawn picture')} of the bundle's proof"
     usual = EMBEDDER_BATCHES if bundle.spec.detector is None else DETECTOR_BATCHES
     batches = batches_for(bundle.spec, asked.batches or usual)
-    bench = Bench(goal, batches, None, folder, say)
+    bench = Bench(goal, batches, None, folder, say, FINALISTS, ALONE)
     found = find_candidates(bundle, asked.sessions, asked.threads)
 
     def loss(candidate: Candidate) -> Candidate:
@@ -83,7 +83,8 @@ def tune_detector(
     """
     reference = reference_faces(bundle, embedder, asked.photos, say)
     batches = batches_for(bundle.spec, asked.batches or DETECTOR_BATCHES)
-    bench = Bench(goal, batches, write_pictures(bundle, asked.photos, folder), folder, say)
+    inputs = write_pictures(bundle, asked.photos, folder)
+    bench = Bench(goal, batches, inputs, folder, say, FINALISTS, ALONE)
     found = find_candidates(bundle, asked.sessions, asked.threads)
     loss = detector_loss(fp32_setup(embedder), asked.photos, reference, goal, say)
     return Tuned(goal, (tuned(bundle, found, bench, loss, faces_text(reference)),))
@@ -184,5 +185,10 @@ def fp32_setup(bundle: Bundle) -> Setup:
 
 def faces_text(reference: Faces) -> str:
     """Return what the loss is measured on, in words."""
-    faces, photos = sum(map(len, reference)), len(reference)
-    return f"{faces} faces of {photos} photograph{'s' if photos > 1 else ''}"
+    return (
+        f"{_counted(sum(map(len, reference)), 'face')} of {_counted(len(reference), 'photograph')}"
+    )
+
+
+def _counted(number: int, word: str) -> str:
+    return f"{number} {word}{'' if number == 1 else 's'}"
