@@ -166,7 +166,7 @@ def _show(evaluation: Evaluation, folder: Path) -> None:
         warn(f"{problem.picture}: {problem.reason}")
     if len(listed.problems) > SHOWN_PROBLEMS:
         warn(f"{len(listed.problems)} pictures have no crop; all are in results.json")
-    note(f"{folder / REPORT} has everything, with plots")
+    note(f"{folder / REPORT} has everything")
 
 
 def _print(title: str, table: Table) -> None:

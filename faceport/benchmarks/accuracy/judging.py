@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from faceport.benchmarks.accuracy.cost import Change, Loss, change_against, loss_against
 from faceport.benchmarks.accuracy.embedding import Runner
 from faceport.benchmarks.accuracy.protocol import Judged, Protocol, judge
-from faceport.benchmarks.accuracy.results import ArtefactResult
+from faceport.benchmarks.accuracy.results import ArtefactResult, Spread
 from faceport.benchmarks.accuracy.settings import Settings
 
 
@@ -51,11 +51,23 @@ def _row(
         sha256=artefact.file.sha256,
         size_bytes=artefact.file.size_bytes,
         p50_ms=runner.p50_ms,
+        spread=None if answer is None else _spread(answer),
         verification=None if answer is None else answer.verification,
         identification=None if answer is None else answer.identification,
         loss=loss,
         change=change,
         problem=runner.problem,
+    )
+
+
+def _spread(answer: Judged) -> Spread:
+    found = answer.every.without_failures()
+    genuine, impostor = found.scores[found.same], found.scores[~found.same]
+    return Spread(
+        lowest_genuine=float(genuine.min()) if len(genuine) else None,
+        mean_genuine=float(genuine.mean()) if len(genuine) else None,
+        mean_impostor=float(impostor.mean()) if len(impostor) else None,
+        highest_impostor=float(impostor.max()) if len(impostor) else None,
     )
 
 

@@ -73,6 +73,7 @@ def report_lines(evaluation: Evaluation, pictures: Sequence[str]) -> list[str]:
     lines = [f"# {cell(evaluation.model.bundle)} on {cell(listed.name)}", ""]
     lines += [f"- {line}" for line in facts(evaluation)]
     lines += ["", "## Figures", "", *markdown_table(summary_table(evaluation)), ""]
+    lines += ["lowest same / highest other: cosines of pairs of one person, and of two."]
     lines += ["ms: median time from one crop to its vector, artefacts in turn in one process."]
     lines += _not_run(evaluation)
     costs = cost_table(evaluation)

@@ -60,6 +60,25 @@ class ModelFacts:
 
 
 @dataclass(frozen=True)
+class Spread:
+    """Cosines of the pairs that have two faces; None where there are none of a kind.
+
+    With few pairs every rate is 0 or 1, and the gap between the two kinds says more.
+
+    Attributes:
+        lowest_genuine: of pairs of one person.
+        mean_genuine: likewise.
+        mean_impostor: of pairs of two people.
+        highest_impostor: likewise.
+    """
+
+    lowest_genuine: float | None
+    mean_genuine: float | None
+    mean_impostor: float | None
+    highest_impostor: float | None
+
+
+@dataclass(frozen=True)
 class ArtefactResult:
     """Figures of one artefact in one session, or the reason that there are none.
 
@@ -72,6 +91,7 @@ class ArtefactResult:
         sha256: of the artefact's file.
         size_bytes: of the artefact's file.
         p50_ms: median time from one crop to its vector; None where it was not measured.
+        spread: of the cosines.
         verification: 1:1 figures.
         identification: 1:N figures; None where the set does not support them.
         loss: of the vectors, against the reference; None for the reference.
@@ -88,6 +108,7 @@ class ArtefactResult:
     sha256: str
     size_bytes: int
     p50_ms: float | None = None
+    spread: Spread | None = None
     verification: Verification | None = None
     identification: Identification | None = None
     loss: Loss | None = None

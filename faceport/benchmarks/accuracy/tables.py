@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from faceport.benchmarks.accuracy.cost import Change
 from faceport.benchmarks.accuracy.metrics.identification import OpenSetPoint
 from faceport.benchmarks.accuracy.metrics.operating_points import OperatingPoint
-from faceport.benchmarks.accuracy.results import ArtefactResult, Evaluation
+from faceport.benchmarks.accuracy.results import ArtefactResult, Evaluation, Spread
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,8 @@ def summary_table(evaluation: Evaluation) -> Table:
     far = lowest_supported(evaluation)
     tar = () if far is None else (f"TAR@FAR {far:.0e}",)
     one_to_n = ("rank-1",) if any(one.identification for one in evaluation.artefacts) else ()
-    columns = ("artefact", "accuracy", "AUC", "EER", *tar, *one_to_n, "ms", "size")
+    cosines = "lowest same / highest other"
+    columns = ("artefact", "accuracy", "AUC", "EER", *tar, *one_to_n, cosines, "ms", "size")
     rows: list[tuple[str, ...]] = []
     for one in evaluation.artefacts:
         if one.verification is None:
@@ -42,6 +43,7 @@ def summary_table(evaluation: Evaluation) -> Table:
                 percent(None if eer is None else eer.rate),
                 *rate,
                 *(rank if one_to_n else ()),
+                _spread_text(one.spread),
                 "" if one.p50_ms is None else f"{one.p50_ms:.2f}",
                 f"{one.size_bytes / 1e6:.2f} MB",
             )
@@ -136,6 +138,13 @@ def percent(rate: float | None) -> str:
 def lowest_supported(evaluation: Evaluation) -> float | None:
     """Return the lowest false accept rate with a figure; None where there is none."""
     return min(_targets(evaluation, supported=True), default=None)
+
+
+def _spread_text(spread: Spread | None) -> str:
+    if spread is None:
+        return ""
+    sides = (spread.lowest_genuine, spread.highest_impostor)
+    return " / ".join("–" if side is None else f"{side:.3f}" for side in sides)
 
 
 def _targets(evaluation: Evaluation, *, supported: bool) -> Sequence[float]:

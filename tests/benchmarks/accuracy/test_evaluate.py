@@ -36,6 +36,12 @@ def test_the_scores_are_those_of_the_pipeline(
     assert first.label == "onnx fp32 · onnxruntime/cpu"
     assert np.allclose(np.sort(first.genuine), np.sort(cosines[True]), atol=1e-5)
     assert np.allclose(np.sort(first.impostor), np.sort(cosines[False]), atol=1e-5)
+    spread = evaluated.evaluation.artefacts[0].spread
+    assert spread is not None
+    assert spread.lowest_genuine == pytest.approx(min(cosines[True]), abs=1e-5)
+    assert spread.mean_genuine == pytest.approx(np.mean(cosines[True]), abs=1e-5)
+    assert spread.mean_impostor == pytest.approx(np.mean(cosines[False]), abs=1e-5)
+    assert spread.highest_impostor == pytest.approx(max(cosines[False]), abs=1e-5)
 
 
 def test_every_artefact_has_a_row_and_what_does_not_run_a_reason(evaluated: Evaluated) -> None:
