@@ -181,6 +181,7 @@ def _run(
     if passed.found == 0:
         name, reason = passed.problems[0]
         raise InputError(f"no picture of {listed.name} has a face", received=f"{name}: {reason}")
+    say(f"{passed.found} faces, {passed.cached} of {count} pictures known from the cache")
     if settings.timing_rounds:
         say("measuring the latency")
         time_all(runners, kept, settings.timing_rounds, flip=settings.flip)

@@ -79,6 +79,7 @@ def read_suite(path: Path) -> list[Run]:
         raise InputError(
             f"{path} lacks something to run", expected="one bundle and one set, or more"
         )
+    known = {**_short_names(bundles), **_short_names(detectors)}
     runs: dict[Settings, Run] = {}
     for number, entry in enumerate(sets):
         name, base = _set(entry, f"{path}: sets[{number}]", path.parent)
@@ -89,7 +90,8 @@ def read_suite(path: Path) -> list[Run]:
                     where = f"{path}: settings[{turn}]"
                     found = None if detector is None else _path(path.parent, detector)
                     own = {**base, "bundle": _path(path.parent, bundle), "detector": found}
-                    run = _run(name, own, variant, where)
+                    names = (known[bundle], "" if detector is None else known[detector], name)
+                    run = _run(names, own, variant, where)
                     runs.setdefault(run.settings, run)
     return list(runs.values())
 
@@ -167,15 +169,22 @@ def _set(entry: Mapping[str, Any], where: str, folder: Path) -> tuple[str, dict[
     return entry.get("name") or Path(listed[0]).stem, base
 
 
-def _run(listing: str, own: Mapping[str, Any], variant: Mapping[str, Any], where: str) -> Run:
+def _run(
+    names: tuple[str, str, str], own: Mapping[str, Any], variant: Mapping[str, Any], where: str
+) -> Run:
     values = {key: value for key, value in variant.items() if key != "name"}
     try:
         settings = decode(Settings, {**own, **values}, where)
     except SpecError as error:
         raise InputError(error.subject, received=error.received, expected=error.expected) from error
-    name = variant.get("name") or ", ".join(f"{key} {value}" for key, value in values.items())
-    detector = "" if settings.detector is None else Path(settings.detector).name
-    return Run(Path(settings.bundle).name, detector, listing, str(name or "plain"), settings)
+    described = ", ".join(f"{key} {value}" for key, value in values.items())
+    return Run(*names, str(variant.get("name") or described or "plain"), settings)
+
+
+def _short_names(texts: Sequence[str]) -> dict[str, str]:
+    """Return the last part of each path, or the whole where two end alike."""
+    ends = [Path(text).name for text in texts]
+    return {t: end if ends.count(end) == 1 else t for t, end in zip(texts, ends, strict=True)}
 
 
 def _path(folder: Path, text: str) -> str:

@@ -53,6 +53,11 @@ def test_settings_and_detectors_may_be_left_out(tmp_path: Path) -> None:
     assert run.settings.aligned
 
 
+def test_two_bundles_of_one_name_are_told_apart(tmp_path: Path) -> None:
+    runs = read(tmp_path, "bundles: [v1/mbf, v2/mbf, other/x]\nsets: [{pairs: a.bin}]")
+    assert [run.bundle for run in runs] == ["v1/mbf", "v2/mbf", "x"]
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
