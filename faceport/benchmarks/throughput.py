@@ -3,7 +3,8 @@
 The limit is cores ÷ CPU-seconds a picture, the latter measured with one thread and one picture at a
 time. A run's share of it is `pictures × CPU-seconds ÷ (seconds × cores)`. Where other processes use
 the machine too, a second figure leaves out what they took: `pictures × CPU-seconds ÷ (own
-CPU-seconds + idle core-seconds)`. All ways are run in turn, round after round.
+CPU-seconds + idle core-seconds)`; it is blind where they left no core idle. All ways are run in
+turn, round after round.
 """
 
 from __future__ import annotations
