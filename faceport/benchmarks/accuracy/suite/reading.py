@@ -22,8 +22,9 @@ from pathlib import Path
 from typing import Any
 
 from faceport.benchmarks.accuracy.settings import Settings
+from faceport.benchmarks.accuracy.suite.yaml_file import load_yaml
 from faceport.codec import decode, kind
-from faceport.errors import InputError, MissingDependencyError, SpecError
+from faceport.errors import InputError, SpecError
 
 KEYS = ("bundles", "detectors", "sets", "settings")
 SET_KEYS = ("name", "pairs", "identities", "root", "aligned")
@@ -97,19 +98,7 @@ def read_suite(path: Path) -> list[Run]:
 
 
 def _load(path: Path) -> Mapping[str, Any]:
-    try:
-        import yaml
-    except ImportError as error:
-        raise MissingDependencyError("pyyaml", "bench") from error
-    try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise InputError(f"{path} could not be read: {reason}") from error
-    except yaml.YAMLError as error:
-        raise InputError(
-            f"{path} is no YAML: {error}", fix="see `faceport sweep --help`"
-        ) from error
+    data = load_yaml(path)
     if not isinstance(data, Mapping):
         raise InputError(
             f"{path} is no suite", received=kind(data), expected=f"keys {', '.join(KEYS)}"
