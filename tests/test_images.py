@@ -12,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 
 from faceport.errors import ImageDecodeError, InputError
-from faceport.images import Image, load_image
+from faceport.images import Image, load_image, pillow
 
 ORIENTATION = 0x0112
 
@@ -210,3 +210,44 @@ def test_views_give_contiguous_pixels(upright: NDArray[np.uint8]) -> None:
 def test_image_says_its_size() -> None:
     image = Image(np.zeros((3, 5, 3), np.uint8), "rgb")
     assert (image.height, image.width, image.name) == (3, 5, "image")
+
+
+def test_a_large_picture_is_taken_out_in_bands(
+    photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = photos / "groups" / "friends_6_faces.jpg"
+    whole = load_image(path).pixels
+    monkeypatch.setattr(pillow, "LARGE", 1000)
+    monkeypatch.setattr(pillow, "BAND_PIXELS", 1280 * 37)
+    np.testing.assert_array_equal(load_image(path).pixels, whole)
+
+
+@pytest.mark.parametrize(("most", "divisor"), [(1, 1), (2, 2), (3, 2), (7, 4), (100, 8)])
+def test_a_jpeg_is_decoded_smaller(photos: Path, most: int, divisor: int) -> None:
+    path = photos / "groups" / "friends_6_faces.jpg"
+    asked: list[tuple[int, int]] = []
+
+    def choose(height: int, width: int) -> int:
+        asked.append((height, width))
+        return most
+
+    whole, image = load_image(path), load_image(path, divisor=choose)
+    assert asked == [(886, 1280)]
+    assert (image.height, image.width) == (-(-886 // divisor), 1280 // divisor)
+    if divisor == 1:
+        assert image.whole is None
+        return
+    assert image.whole is not None
+    assert (image.whole.height, image.whole.width) == (886, 1280)
+    assert image.whole.divisor == divisor
+    np.testing.assert_array_equal(image.whole.decode(1).pixels, whole.pixels)
+    rows = 886 // divisor * divisor
+    cells = whole.pixels[:rows].reshape(rows // divisor, divisor, 1280 // divisor, divisor, 3)
+    averages = cells.mean(axis=(1, 3))
+    assert np.abs(image.pixels[: rows // divisor] - averages).mean() < 3
+
+
+def test_what_is_no_jpeg_is_decoded_whole(photos: Path, tmp_path: Path) -> None:
+    with PIL.Image.open(photos / "groups" / "friends_6_faces.jpg") as picture:
+        picture.save(tmp_path / "group.png")
+    assert load_image(tmp_path / "group.png", divisor=lambda *_: 8).whole is None

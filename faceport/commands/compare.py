@@ -14,6 +14,7 @@ from faceport.commands.options import (
     embedder_option,
     flip_option,
     json_option,
+    reduced_option,
     session_options,
     threshold_option,
 )
@@ -34,6 +35,7 @@ PHOTO = click.Path(path_type=Path)
 @embedder_option
 @threshold_option
 @flip_option
+@reduced_option
 @detection_options
 @session_options
 @json_option

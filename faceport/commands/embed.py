@@ -18,6 +18,7 @@ from faceport.commands.options import (
     flip_option,
     images_argument,
     json_option,
+    reduced_option,
     session_options,
 )
 from faceport.commands.output import print_json, print_table, warn
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 @detector_option
 @embedder_option
 @flip_option
+@reduced_option
 @click.option(
     "--workers",
     type=click.IntRange(1),

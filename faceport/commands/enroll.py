@@ -17,6 +17,7 @@ from faceport.commands.options import (
     flip_option,
     gallery_option,
     json_option,
+    reduced_option,
     session_options,
 )
 from faceport.commands.output import print_json, print_table, steps, warn
@@ -49,6 +50,7 @@ class _Enrolment:
     "--largest", is_flag=True, help="Of several faces in a picture take the largest, not none."
 )
 @flip_option
+@reduced_option
 @detection_options
 @session_options
 @json_option

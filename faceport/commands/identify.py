@@ -17,6 +17,7 @@ from faceport.commands.options import (
     gallery_option,
     images_argument,
     json_option,
+    reduced_option,
     save_image_option,
     session_options,
     threshold_option,
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 )
 @save_image_option
 @flip_option
+@reduced_option
 @detection_options
 @session_options
 @json_option

@@ -36,6 +36,7 @@ def load_pipeline(choices: Mapping[str, Any], *, workers: int = 1) -> Pipeline:
         detector_precision=choices["detector_precision"],
         max_pixels=choices["max_pixels"],
         workers=workers,
+        reduced_decoding=choices["reduced_decoding"],
         **{name: choices[name] for name in LIMITS},
     )
     if pipeline.embedder.is_stub:

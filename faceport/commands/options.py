@@ -179,6 +179,12 @@ detection_options = all_of(
 flip_option = click.option(
     "--flip", is_flag=True, help="Embed the mirror image too and fuse the two, weighted by norm."
 )
+reduced_option = click.option(
+    "--reduced-decoding",
+    is_flag=True,
+    help="Decode large JPEGs only as large as the models need them: faster; embeddings differ a "
+    "little from those of whole pictures.",
+)
 threshold_option = click.option(
     "--threshold",
     type=click.FloatRange(-1, 1),
