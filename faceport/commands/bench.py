@@ -151,13 +151,15 @@ def _patient(choices: dict[str, Any]) -> dict[str, Any]:
 
 
 def _show(results: Results, folder: Path) -> None:
-    from faceport.benchmarks.latency.document import RESULTS
+    from faceport.benchmarks.latency.document import RESULTS, busy_text
     from faceport.benchmarks.latency.report import REPORT
     from faceport.benchmarks.latency.rows import SHORT_HEADER, problem_rows, short_rows, stage_table
 
     print_table(
         f"{results.subject.name}, fed {results.subject.fed}", SHORT_HEADER, short_rows(results)
     )
+    if busy := busy_text(results):
+        warn(busy)
     if problems := problem_rows(results):
         print_table("not measured", ("session", "artefact", "why not"), problems)
     header, rows = stage_table(results.stages)

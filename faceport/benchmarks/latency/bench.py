@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -63,6 +64,7 @@ def run_bench(
             written.
     """
     bundle = Bundle.open(path)
+    load = _load()
     make_folder(folder)
     say("looking for engines")
     absent = absent_sessions(runnable(bundle, asked.sessions))
@@ -96,11 +98,19 @@ def run_bench(
         stages=tuple(stages),
         bounds=bounds_of(cases, limits, machine.cores, {bundle.path: size}),
         created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        load=load,
     )
     write_results(folder, results)
     plots = _plots(folder, results, say)
     write_report(folder, results, plots)
     return results
+
+
+def _load() -> float | None:
+    try:
+        return os.getloadavg()[0]
+    except OSError:
+        return None
 
 
 def _feed(bundle: Bundle, asked: Asked, folder: Path) -> _Fed:

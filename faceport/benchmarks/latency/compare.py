@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from faceport.benchmarks.latency.cases import threads_text
-from faceport.benchmarks.latency.document import Results
+from faceport.benchmarks.latency.document import Results, busy_text
 from faceport.benchmarks.latency.results import CaseResult, Timing
 from faceport.benchmarks.machine.environment import Machine
 
@@ -109,6 +109,9 @@ def _warnings(before: Results, after: Results) -> Iterator[str]:
         old, new = getattr(before.environment, field), getattr(after.environment, field)
         if old != new:
             yield f"measured on different machines: {field} {_plain(old)} | {_plain(new)}"
+    for name, results in (("A", before), ("B", after)):
+        if busy := busy_text(results):
+            yield f"{name}: {busy}"
     if before.subject.name != after.subject.name:
         yield f"different models: {before.subject.name} | {after.subject.name}"
 

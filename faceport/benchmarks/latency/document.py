@@ -18,6 +18,8 @@ from faceport.version import __version__
 RESULTS = "results.json"
 KIND = "faceport bench"
 SCHEMA_VERSION = 1
+BUSY = 0.5
+"""Share of the cores above which what else runs shows in the figures."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,20 @@ class Subject:
 
 @dataclass(frozen=True)
 class Results:
-    """What one run of `faceport bench` gives. `created` is UTC, ISO 8601."""
+    """What one run of `faceport bench` gives.
+
+    Attributes:
+        subject: the model.
+        environment: the machine.
+        settings: how much was measured.
+        cases: figures, or the reason why there are none.
+        absent: what could not even be tried.
+        stages: of the pipeline, one record a session; empty without a detector and a photograph.
+        bounds: the physical limit.
+        created: UTC, ISO 8601.
+        load: of the system before measuring (average of a minute, in busy cores); None where the
+            system does not tell.
+    """
 
     subject: Subject
     environment: Machine
@@ -53,6 +68,7 @@ class Results:
     stages: tuple[Stages, ...]
     bounds: Bounds
     created: str
+    load: float | None = None
     faceport_version: str = __version__
     kind: str = KIND
     schema_version: int = field(default=SCHEMA_VERSION)
@@ -65,6 +81,17 @@ class Results:
                 expected=f"{KIND} {SCHEMA_VERSION}",
                 fix="measure again, or use the faceport version that wrote them",
             )
+
+
+def busy_text(results: Results) -> str | None:
+    """Return a warning if something else had the machine's cores before measuring began."""
+    load, cores = results.load, results.environment.cores
+    if load is None or load <= BUSY * cores:
+        return None
+    return (
+        f"the machine was busy: load {load:.1f} on {cores} cores before measuring began; "
+        "times and ratios between engines are not those of an idle one"
+    )
 
 
 def write_results(folder: Path, results: Results) -> Path:

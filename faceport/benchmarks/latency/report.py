@@ -7,7 +7,7 @@ from pathlib import Path
 
 from faceport.atomic import atomic_file
 from faceport.benchmarks.latency.cases import threads_text
-from faceport.benchmarks.latency.document import Results
+from faceport.benchmarks.latency.document import Results, busy_text
 from faceport.benchmarks.latency.rows import (
     CASE_HEADER,
     case_rows,
@@ -64,6 +64,8 @@ def _lines(results: Results, plots: Sequence[str]) -> Iterator[str]:
     )
     yield ""
     yield from (f"- {line}" for line in results.environment.lines())
+    if busy := busy_text(results):
+        yield from ("", f"**Warning: {busy}.**")
     yield from _section("Cases", markdown_table(CASE_HEADER, case_rows(results)))
     yield from ("", READING)
     if problems := problem_rows(results):

@@ -59,6 +59,12 @@ def test_what_fails_now_is_named(results: Make) -> None:
     assert compare_results(replace(before, cases=(broken,)), before).only_after
 
 
+def test_a_busy_machine_is_a_warning(results: Make) -> None:
+    before = results({(ORT, 1): 2.0}, load=1.0)
+    found = compare_results(before, replace(before, load=1.1))
+    assert [text[:31] for text in found.warnings] == ["B: the machine was busy: load 1"]
+
+
 def test_another_machine_is_a_warning_and_another_version_a_note(results: Make) -> None:
     before = results({(ORT, 1): 2.0})
     there = replace(before.environment, cpu="another", versions={"faceport": "2"})

@@ -49,3 +49,13 @@ def test_files_that_are_no_results(tmp_path: Path, text: str) -> None:
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"away\.json holds no results"):
         read_results(tmp_path / "away.json")
+
+
+def test_a_path_is_a_text(results: Callable[..., Results], tmp_path: Path) -> None:
+    write_results(tmp_path, results({}))
+    data = json.loads((tmp_path / RESULTS).read_text())
+    assert data["subject"]["bundle"] == "tiny.bundle"
+    data["subject"]["bundle"] = 3
+    (tmp_path / RESULTS).write_text(json.dumps(data))
+    with pytest.raises(InputError, match=r"subject\.bundle is malformed"):
+        read_results(tmp_path)

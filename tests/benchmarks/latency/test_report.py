@@ -91,6 +91,9 @@ def test_the_report_says_everything(full: Results, tmp_path: Path) -> None:
     ):
         assert wanted in text
     assert text.count("## ") == 4
+    assert "Warning" not in text
+    busy = write_report(tmp_path, replace(full, load=9.0), []).read_text()
+    assert "**Warning: the machine was busy: load 9.0 on 2 cores" in busy
 
 
 def test_plots_are_pictures_with_something_on_them(full: Results, tmp_path: Path) -> None:
