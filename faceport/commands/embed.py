@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,7 +23,7 @@ from faceport.commands.options import (
 )
 from faceport.commands.output import print_json, print_table, warn
 from faceport.commands.photos import box_text, detection_json, embedding_json, end, expand
-from faceport.commands.picture_bar import picture_bar
+from faceport.commands.screen import Screen, screen
 from faceport.runtime.device import usable_cores
 
 if TYPE_CHECKING:
@@ -78,13 +78,19 @@ def command(
     """
     photos = expand(images)
     count = workers or min(usable_cores(), len(photos))
+    quiet = as_json or len(photos) == 1
     with load_pipeline(choices, workers=count) as pipeline:
         process = partial(_results, pipeline, workers=count, flip=choices["flip"])
         if output is None:
-            failed = _print(photos, process(photos), pipeline, as_json)
+            with screen(quiet) as shown:
+                shown.say("embedding")
+                results = _collected(process(photos), len(photos), shown)
+            failed = _print(photos, results, pipeline, as_json)
         else:
             settings = settings_of(pipeline, choices)
-            written = write_output(output, photos, process, settings, resume)
+            with screen(quiet) as shown:
+                shown.say("embedding")
+                written = write_output(output, photos, process, settings, resume, shown)
             report(output, written, models_json(pipeline), as_json)
             failed = written.failed
     end(failed, len(photos))
@@ -98,19 +104,25 @@ def _results(
     return pipeline.stream(photos, workers=workers, flip=flip)
 
 
+def _collected(results: Iterable[Result], total: int, shown: Screen) -> list[Result]:
+    kept = []
+    for result in results:
+        kept.append(result)
+        shown.pictures(len(kept), total)
+    return kept
+
+
 def _print(
-    photos: Sequence[Path], results: Iterator[Result], pipeline: Pipeline, as_json: bool
+    photos: Sequence[Path], results: Sequence[Result], pipeline: Pipeline, as_json: bool
 ) -> int:
-    """Print all results at the end, and return how many pictures failed."""
+    """Print all results, and return how many pictures failed."""
     records, rows, failed = [], [], []
-    with picture_bar(len(photos), quiet=len(photos) == 1) as advance:
-        for path, result in zip(photos, results, strict=True):
-            error = str(result.error) if result.error else None
-            failed += [error] if error else []
-            faces = [_face_json(face) for face in result.faces]
-            records.append({"image": str(path), "faces": faces, "error": error})
-            rows += [_row(path, number, face) for number, face in enumerate(result.faces, 1)]
-            advance()
+    for path, result in zip(photos, results, strict=True):
+        error = str(result.error) if result.error else None
+        failed += [error] if error else []
+        faces = [_face_json(face) for face in result.faces]
+        records.append({"image": str(path), "faces": faces, "error": error})
+        rows += [_row(path, number, face) for number, face in enumerate(result.faces, 1)]
     if as_json:
         print_json({**models_json(pipeline), "images": records})
     else:

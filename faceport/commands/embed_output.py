@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from faceport.commands.output import note, print_json, print_table, warn
-from faceport.commands.picture_bar import picture_bar
+from faceport.commands.screen import Screen
 from faceport.errors import InputError
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ def write_output(
     process: Process,
     settings: Mapping[str, Any],
     resume: bool,
+    shown: Screen,
 ) -> Written:
     """Embed what is not in the file yet, and append it picture by picture."""
     from faceport.runtime.embedding_writer import embedding_writer
@@ -47,7 +48,7 @@ def write_output(
         left = (path for path in photos if not writer.is_done(path))
         count = faces = failed = 0
         try:
-            with picture_bar(len(photos) - there) as advance, closing(process(left)) as results:
+            with closing(process(left)) as results:
                 for result in results:
                     error = None if result.error is None else str(result.error)
                     if error is not None:
@@ -55,7 +56,7 @@ def write_output(
                     writer.add(Path(str(result.source)), result.faces, error)
                     count, faces = count + 1, faces + len(result.faces)
                     failed += error is not None
-                    advance()
+                    shown.pictures(count, len(photos) - there)
         except (KeyboardInterrupt, SystemExit):
             note(
                 f"{there + count} of {len(photos)} pictures are in {target}; "

@@ -37,21 +37,24 @@ class Screen:
         """Name the next step."""
         self.started = self.told = time.monotonic()
         if self.bar is not None:
-            self.bar.update(self.bar.task_ids[0], description=text, completed=0, total=None)
+            self.bar.update(
+                self.bar.task_ids[0], description=text, completed=0, total=None, rate=""
+            )
         elif not self.quiet:
             note(f"{text} …")
 
     def pictures(self, done: int, total: int) -> None:
-        """Tell how many pictures are done, and how long the rest will take."""
-        if self.bar is not None:
-            self.bar.update(self.bar.task_ids[0], completed=done, total=total)
-            return
+        """Tell how many pictures are done, how fast, and how long the rest will take."""
         now = time.monotonic()
+        rate = f"{done / max(now - self.started, 1e-9):.1f} pictures/s"
+        if self.bar is not None:
+            self.bar.update(self.bar.task_ids[0], completed=done, total=total, rate=rate)
+            return
         if self.quiet or done >= total or now - self.told < EVERY:
             return
         self.told = now
         left = (now - self.started) / done * (total - done)
-        note(f"  {done} of {total} pictures, about {_duration(left)} left")
+        note(f"  {done} of {total} pictures, {rate}, about {_duration(left)} left")
 
 
 @contextmanager
@@ -72,9 +75,12 @@ def screen(quiet: bool) -> Iterator[Screen]:
         yield Screen(quiet)
         return
     text = TextColumn("{task.description}", markup=False)
-    columns = (SpinnerColumn(), text, BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True) as bar:
-        bar.add_task("starting", total=None)
+    rate = TextColumn("{task.fields[rate]}")
+    counts = (MofNCompleteColumn(), rate, TimeRemainingColumn())
+    with Progress(
+        SpinnerColumn(), text, BarColumn(), *counts, console=console, transient=True
+    ) as bar:
+        bar.add_task("starting", total=None, rate="")
         yield Screen(quiet, bar)
 
 

@@ -20,9 +20,9 @@ def test_a_pipe_gets_a_line_every_ten_seconds(
         shown.pictures(done, 600)
     assert capsys.readouterr().err.splitlines() == [
         "cutting …",
-        "  10 of 600 pictures, about 10 min left",
-        "  20 of 600 pictures, about 10 min left",
-        "  30 of 600 pictures, about 10 min left",
+        "  10 of 600 pictures, 1.0 pictures/s, about 10 min left",
+        "  20 of 600 pictures, 1.0 pictures/s, about 10 min left",
+        "  30 of 600 pictures, 1.0 pictures/s, about 10 min left",
     ]
 
 
