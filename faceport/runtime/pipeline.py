@@ -14,8 +14,6 @@ from faceport.runtime.parts import close_part, detector_from, embedder_from
 from faceport.runtime.results import Result, results_of
 from faceport.runtime.sessions.base import SessionOptions
 from faceport.runtime.sources import divisor_of, grouped, load_source
-from faceport.runtime.stream import stream
-from faceport.runtime.stream_steps import Steps
 from faceport.runtime.stub import StubDetector, StubEmbedder, StubWarning
 from faceport.runtime.types import Detection, Detector, Embedder, Face
 from faceport.spec import ColorOrder
@@ -231,6 +229,10 @@ class Pipeline:
             InputError: `workers` or `ahead` is below 1.
             Exception: what the source raises comes after the results of the pictures before it.
         """
+        # Only here, so that a fresh process for one picture starts earlier.
+        from faceport.runtime.stream import stream
+        from faceport.runtime.stream_steps import Steps
+
         steps = Steps(
             self.detector, self.embedder, color_order, self.max_pixels, self._only_stubs, flip
         )
