@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -105,6 +106,7 @@ def command(bundle: Path, as_json: bool, **choices: Any) -> None:
     for name in ("tuned", "detector"):
         if name in bundles:
             check_writable(bundles[name])
+    _warn_if_busy()
     with steps(quiet=as_json) as step, _folder(choices["output"]) as folder:
         done = _tune(bundles, asked, goal, folder, step)
     paths = {
@@ -118,6 +120,19 @@ def command(bundle: Path, as_json: bool, **choices: Any) -> None:
     _show(done)
     for path in paths.values():
         note(f"written: {path}; `Pipeline.load` uses it on this device")
+
+
+def _warn_if_busy() -> None:
+    """Say it if others have the cores: threads that wait for each other suffer most, and lose."""
+    from faceport.benchmarks.latency.document import BUSY
+    from faceport.runtime.device import usable_cores
+
+    load, cores = os.getloadavg()[0], usable_cores()
+    if load > BUSY * cores:
+        warn(
+            f"the machine is busy (load {load:.1f} on {cores} cores): what is fastest now may not "
+            "be on an idle one; tune again then"
+        )
 
 
 def _asked(choices: dict[str, Any]) -> Asked:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -186,5 +187,8 @@ def test_an_interrupted_run_writes_nothing(
         raise KeyboardInterrupt
 
     monkeypatch.setattr(tune_command, "_tune", interrupted)
-    assert "interrupted" in refused([str(detector)], capsys, 130)
+    monkeypatch.setattr(os, "getloadavg", lambda: (99.0, 0.0, 0.0))
+    err = refused([str(detector)], capsys, 130)
+    assert "interrupted" in err
+    assert "the machine is busy (load 99.0" in err
     assert not device_file_path(detector).exists()
