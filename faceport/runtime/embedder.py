@@ -23,10 +23,11 @@ from faceport.runtime.types import Detection, Embedder, Embedding
 from faceport.spec import ModelSpec
 
 BATCH = 32
-"""Most crops a run where the model sets no limit."""
+"""Most crops a run, whatever the model or its device file allows."""
 
 CPU_BATCH = 4
-"""The same on a CPU: from 4 on a face takes no less time, from 16 on more, and memory grows."""
+"""Most crops a run on a CPU where neither the model nor its device file says otherwise: from 4 on a
+face takes no less time, from 16 on more, and memory grows."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,9 +63,10 @@ class SessionEmbedder:
         return f"{self.session.backend}/{self.session.provider}"
 
     @property
-    def _batch(self) -> int:
-        most = CPU_BATCH if self.session.provider == "cpu" else BATCH
-        return min(self.spec.max_batch or most, most)
+    def batch(self) -> int:
+        """Most crops a run."""
+        usual = CPU_BATCH if self.session.provider == "cpu" else BATCH
+        return min(self.spec.max_batch or usual, BATCH)
 
     def embed(
         self, faces: Sequence[tuple[Image, Detection]], *, flip: bool = False
@@ -80,7 +82,7 @@ class SessionEmbedder:
             InputError: landmarks or a box from which no crop can be made.
             SessionError: the model did not run, or gave outputs of a wrong shape or not finite.
         """
-        size = max(1, self._batch // 2) if flip else self._batch
+        size = max(1, self.batch // 2) if flip else self.batch
         embeddings: list[Embedding] = []
         for start in range(0, len(faces), size):
             crops = align_faces(faces[start : start + size], self.spec.preprocess)
@@ -114,8 +116,8 @@ class SessionEmbedder:
     def _run(self, crops: NDArray[np.uint8]) -> Features:
         preprocess = self.spec.preprocess
         parts = []
-        for start in range(0, len(crops), self._batch):
-            batch = crops[start : start + self._batch]
+        for start in range(0, len(crops), self.batch):
+            batch = crops[start : start + self.batch]
             tensor = to_tensor(batch, preprocess.color_order, preprocess)
             outputs = self.session.run({self.spec.inputs[0].name: tensor})
             parts.append(features_of(outputs, self.spec, len(batch)))

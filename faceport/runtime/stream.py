@@ -13,16 +13,12 @@ from collections.abc import Generator, Iterable, Iterator
 from faceport.errors import InputError
 from faceport.images import ImageSource
 from faceport.runtime.device import usable_cores
-from faceport.runtime.embedder import BATCH, SessionEmbedder
+from faceport.runtime.embedder import CPU_BATCH, SessionEmbedder
 from faceport.runtime.results import Result
 from faceport.runtime.sessions.base import parallel_limit
 from faceport.runtime.stream_board import Board, Limits, Ticket
 from faceport.runtime.stream_steps import Steps
 from faceport.runtime.stub import StubDetector, StubEmbedder
-
-CPU_FACES = 8
-"""Faces a run on a CPU: MobileFaceNet takes 5 % less a face than one by one, and 15 % less than in
-batches of 32."""
 
 CPU_PICTURES = 1
 """Pictures a detector's run on a CPU: more of them are no faster, and hold memory."""
@@ -57,7 +53,7 @@ def limits_for(steps: Steps, workers: int, ahead: int | None = None) -> Limits:
 
     A batch is no larger than half of what is in flight: else all others would wait for it.
     """
-    faces = CPU_FACES if _on_cpu(steps.embedder) else BATCH
+    faces = _faces_a_run(steps.embedder, steps.flip)
     pictures = CPU_PICTURES if _on_cpu(steps.detector) else DEVICE_PICTURES
     ahead = ahead or 2 * max(faces, pictures) + 4 * workers
     most = max(1, ahead // 2)
@@ -65,7 +61,7 @@ def limits_for(steps: Steps, workers: int, ahead: int | None = None) -> Limits:
         ahead=ahead,
         pixels=PIXELS_A_WORKER * workers,
         detect_pictures=min(pictures, most),
-        embed_faces=min(_batch_limit(steps.embedder, steps.flip), faces, most),
+        embed_faces=min(faces, most),
         detectors=_parallel(steps.detector, workers),
         embedders=_parallel(steps.embedder, workers),
     )
@@ -133,6 +129,6 @@ def _parallel(part: object, workers: int) -> int:
     return workers if limit is None else min(limit, workers)
 
 
-def _batch_limit(embedder: object, flip: bool) -> int:
-    most = (embedder.spec.max_batch if isinstance(embedder, SessionEmbedder) else None) or BATCH
+def _faces_a_run(embedder: object, flip: bool) -> int:
+    most = embedder.batch if isinstance(embedder, SessionEmbedder) else CPU_BATCH
     return max(1, most // 2) if flip else most

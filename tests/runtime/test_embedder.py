@@ -13,7 +13,7 @@ import pytest
 from faceport.errors import FaceportError, InputError, SessionError
 from faceport.images import Image, load_image
 from faceport.runtime.align import align_faces
-from faceport.runtime.embedder import CPU_BATCH, SessionEmbedder, open_embedder
+from faceport.runtime.embedder import BATCH, CPU_BATCH, SessionEmbedder, open_embedder
 from faceport.runtime.sessions import SessionOptions
 from faceport.runtime.sessions.base import Array
 from faceport.runtime.types import Detection, Embedder
@@ -153,6 +153,13 @@ def test_many_faces_run_in_batches(opened: Any, six: Faces) -> None:
     session.batches.clear()
     embedder.embed(many, flip=True)
     assert session.batches == [CPU_BATCH] * 5 + [2]
+
+
+def test_a_limit_of_the_model_or_its_device_file_counts_on_a_cpu_too(opened: Any) -> None:
+    _, session, embedder = opened()
+    assert embedder.batch == CPU_BATCH
+    for limit, batch in ((1, 1), (8, 8), (1000, BATCH)):
+        assert SessionEmbedder(session, replace(embedder.spec, max_batch=limit)).batch == batch
 
 
 def test_a_model_of_fixed_batch_1_runs_one_face_at_a_time(opened: Any, six: Faces) -> None:

@@ -17,7 +17,7 @@ import pytest
 from faceport.errors import InputError, SessionError
 from faceport.images import Image
 from faceport.runtime import stream_steps
-from faceport.runtime.embedder import SessionEmbedder, open_embedder
+from faceport.runtime.embedder import CPU_BATCH, SessionEmbedder, open_embedder
 from faceport.runtime.pipeline import Pipeline, Result
 from faceport.runtime.sessions import SessionOptions
 from faceport.runtime.stream import limits_for
@@ -304,7 +304,7 @@ def test_what_may_run_side_by_side(tiny: Callable[..., Any], tmp_path: Path) -> 
 def test_batches_leave_half_of_what_is_in_flight_to_others() -> None:
     steps = steps_of(StubDetector(), StubEmbedder())
     for ahead in (1, 2, 5, 16, 100):
-        assert limits_for(steps, 2, ahead).embed_faces == max(1, min(8, ahead // 2))
+        assert limits_for(steps, 2, ahead).embed_faces == max(1, min(CPU_BATCH, ahead // 2))
     assert limits_for(steps, 16).ahead > limits_for(steps, 2).ahead
 
 

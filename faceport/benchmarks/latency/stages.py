@@ -25,7 +25,7 @@ from faceport.images import Image, load_image
 from faceport.runtime.align import align_faces
 from faceport.runtime.detectors import FaceDetector, open_detector
 from faceport.runtime.detectors.selection import faces_of
-from faceport.runtime.embedder import BATCH, SessionEmbedder, open_embedder
+from faceport.runtime.embedder import SessionEmbedder, open_embedder
 from faceport.runtime.features import features_of
 from faceport.runtime.letterbox import letterbox
 from faceport.runtime.pipeline import Pipeline
@@ -164,7 +164,7 @@ def _embedder_stages(
     wanted, name = embedder.spec.preprocess, embedder.spec.inputs[0].name
     faces = [(image, face) for face in found]
     crops = align_faces(faces, wanted)
-    limit = min(embedder.spec.max_batch or BATCH, BATCH)
+    limit = embedder.batch
     parts = [crops[start : start + limit] for start in range(0, len(crops), limit)]
     feeds = [{name: to_tensor(part, wanted.color_order, wanted)} for part in parts]
     outputs = [embedder.session.run(feed) for feed in feeds]
