@@ -54,6 +54,13 @@ def peak_mb() -> float:
     raise SystemExit("/proc/self/status does not tell VmHWM: this runs on Linux only")
 
 
+def peak_after(call: Callable[[], object]) -> float:
+    """Return the peak after 10 more pictures, before anything is set up for bare runs."""
+    for _ in range(10):
+        call()
+    return peak_mb()
+
+
 def report(figures: Mapping[str, float], faces: Sequence[Face] = (), **notes: object) -> None:
     """Write the one line that the driver reads."""
     line = {"figures": figures, "faces": faces, "notes": notes}
