@@ -87,7 +87,7 @@ def test_equals_the_network_in_numpy(opened: Any, six: Faces, kind: str) -> None
     np.testing.assert_allclose(vectors(embeddings), unit(raw), atol=1e-5)
     expected = np.ones(6) if kind == "normalized" else np.linalg.norm(raw, axis=1)
     np.testing.assert_allclose([e.norm for e in embeddings], expected, rtol=1e-5)
-    assert session.batches == [CPU_BATCH, 2]
+    assert session.batches == [6]
 
 
 def test_embeddings_say_where_they_come_from(opened: Any, six: Faces) -> None:
@@ -140,7 +140,7 @@ def test_flip_fuses_the_mirror_image_by_norm(
     np.testing.assert_allclose(vectors(embeddings), unit(total), atol=1e-5)
     expected = np.linalg.norm(total, axis=1)
     np.testing.assert_allclose([e.norm for e in embeddings], expected, rtol=1e-5)
-    assert session.batches == ([CPU_BATCH] * 3 if batch is None else [1] * 12)
+    assert session.batches == ([CPU_BATCH, 4] if batch is None else [1] * 12)
 
 
 def test_many_faces_run_in_batches(opened: Any, six: Faces) -> None:
@@ -152,7 +152,7 @@ def test_many_faces_run_in_batches(opened: Any, six: Faces) -> None:
     np.testing.assert_allclose(vectors(embeddings), alone, atol=1e-5)
     session.batches.clear()
     embedder.embed(many, flip=True)
-    assert session.batches == [CPU_BATCH] * 5 + [2]
+    assert session.batches == [CPU_BATCH] * 4 + [6]
 
 
 def test_a_limit_of_the_model_or_its_device_file_counts_on_a_cpu_too(opened: Any) -> None:
@@ -173,7 +173,7 @@ def test_a_model_that_folds_the_batch_is_an_error_and_no_wrong_answer(
     opened: Any, six: Faces
 ) -> None:
     _, _, embedder = opened("folding")
-    with pytest.raises(SessionError, match=r"\(1, 32\).*\(4, 8\).*batch 1"):
+    with pytest.raises(SessionError, match=r"\(1, 48\).*\(6, 8\).*batch 1"):
         embedder.embed(six)
 
 

@@ -2,7 +2,7 @@
 
 By itself every session keeps an arena as large as its largest run, and, from the second run of a
 shape on, a block as large again for that shape's plan (the memory pattern). A pipeline runs its
-detector and its embedder in turn, so one arena serves both, and without plans: 173 MB became 133 MB
+detector and its embedder in turn, so one arena serves both, and without plans: 190 MB became 151 MB
 for six faces with SCRFD 500m and MobileFaceNet, and no run took longer (docs/adr/0080).
 
 The arena is the process's: what is in it stays when a session is closed, for the next one.
