@@ -41,7 +41,7 @@ def test_finds_who_was_enrolled(gallery: Gallery) -> None:
     assert matches[0].score == pytest.approx(1, abs=1e-6)
     assert matches[0].known
     assert len(matches) == 2
-    assert [i.embeddings for i in gallery.identities()] == [2] * 5
+    assert [i.samples for i in gallery.identities()] == [2] * 5
     assert gallery.sources("person 3") == ["a", "b"]
 
 
@@ -139,7 +139,7 @@ def test_what_is_there_already_is_not_added_again(gallery: Gallery) -> None:
     assert gallery.enroll("ann", [embedding(0)], ["a"]) == 1
     assert gallery.enroll("ann", [embedding(0), embedding(1)], ["a", "b"]) == 1
     assert gallery.enroll("bob", [embedding(0)], ["a"]) == 1
-    assert [i.embeddings for i in gallery.identities()] == [2, 1]
+    assert [i.samples for i in gallery.identities()] == [2, 1]
 
 
 def test_an_embedder_is_refused_before_it_works(gallery: Gallery) -> None:

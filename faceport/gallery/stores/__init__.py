@@ -1,0 +1,1 @@
+"""Where a gallery's rows are kept."""
