@@ -13,6 +13,7 @@ vector that was exported and comes back is known for the same.
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
@@ -20,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faceport.errors import GalleryError
+from faceport.gallery.stores.marks import Value, row_bytes
 from faceport.gallery.types import Float, VectorType
 
 
@@ -59,9 +61,16 @@ class Sealing(Protocol):
     def open_text(self, token: str, place: str) -> str:
         """Decrypt such a text."""
 
+    def mark(self, place: str, values: Sequence[Value]) -> bytes:
+        """Make the check sum of a row's columns as they are stored; it is the row's column `mark`.
+
+        `place` is `table/id`. A sample's mark covers its identity's id too, so that nobody gives a
+        face to another person unseen; a merge writes the marks anew.
+        """
+
 
 class Unsealed:
-    """Leaves everything as it is: a gallery without a key."""
+    """Leaves everything as it is, with a CRC-32 a row: a gallery without a key."""
 
     def seal(self, data: bytes, place: str) -> bytes:
         """Return the blob."""
@@ -78,6 +87,10 @@ class Unsealed:
     def open_text(self, token: str, place: str) -> str:
         """Return the text."""
         return token
+
+    def mark(self, place: str, values: Sequence[Value]) -> bytes:
+        """Return the CRC-32 of the place and the values, big endian."""
+        return zlib.crc32(row_bytes(place, values)).to_bytes(4, "big")
 
 
 class _Floats:
