@@ -47,6 +47,12 @@ FAMILIES = ("scrfd", "yunet", "yolov8-face", "recogniser")
 )
 @click.option("--embedding-output", metavar="NAME", help="The embedding, among several outputs.")
 @click.option(
+    "--open-size",
+    is_flag=True,
+    help="Let a detector's input follow each picture's shape although the file fixes one size: "
+    "less padding to compute.",
+)
+@click.option(
     "--pad-anchor",
     type=click.Choice(["top_left", "center"]),
     help="Where a detector's letterbox puts the picture.",

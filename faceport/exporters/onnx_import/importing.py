@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from faceport.bundle import Bundle, write_bundle
 from faceport.exporters.onnx_import.described import Described
 from faceport.exporters.onnx_import.detector import describe_detector
-from faceport.exporters.onnx_import.graph_input import read_input
+from faceport.exporters.onnx_import.graph_input import GraphInput, read_input
+from faceport.exporters.onnx_import.opening import (
+    at_its_own_size,
+    check_followed,
+    freed,
+    open_freed,
+)
 from faceport.exporters.onnx_import.options import ImportOptions
 from faceport.exporters.onnx_import.reading import OnnxFile, read_onnx
 from faceport.exporters.onnx_import.recogniser import describe_recogniser
 from faceport.exporters.onnx_import.writing import measure_model, write_model, write_rest
-from faceport.runtime.sessions import SessionOptions, open_session
+from faceport.runtime.sessions import Session, SessionOptions, open_session
 
 Step = Callable[[str], None]
 
@@ -46,7 +55,7 @@ def import_onnx(
     file = read_onnx(source)
     with write_bundle(target) as folder:
         step("run")
-        described = _described(file, options)
+        file, described = _described(file, options)
         step("write")
         written = write_model(file, described.spec, folder)
         step("parity")
@@ -55,11 +64,26 @@ def import_onnx(
     return Bundle.open(target)
 
 
-def _described(file: OnnxFile, options: ImportOptions) -> Described:
-    session = open_session(file.path, "onnxruntime", SessionOptions())
-    try:
+def _described(file: OnnxFile, options: ImportOptions) -> tuple[OnnxFile, Described]:
+    with closing(open_session(file.path, "onnxruntime", SessionOptions())) as session:
         graph = read_input(session.inputs, options.layout)
+        if options.open_size:
+            return _opened(file, session, graph, options)
         describe = describe_recogniser if options.family == "recogniser" else describe_detector
-        return describe(file, session, graph, options)
-    finally:
-        session.close()
+        return file, describe(file, session, graph, options)
+
+
+def _opened(
+    file: OnnxFile, original: Session, graph: GraphInput, options: ImportOptions
+) -> tuple[OnnxFile, Described]:
+    opened = freed(file, graph, options)
+    largest = at_its_own_size(options, graph)
+    with (
+        TemporaryDirectory() as folder,
+        closing(open_freed(opened, original, Path(folder))) as session,
+    ):
+        graph = read_input(session.inputs, graph.layout)
+        described = describe_detector(opened, session, graph, largest)
+    check_followed(described.spec.preprocess.dynamic_size)
+    note = f"the file fixes its input at {largest.height}×{largest.width}; its size was opened"
+    return opened, replace(described, notes=(*described.notes, note))

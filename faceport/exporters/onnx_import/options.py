@@ -42,6 +42,8 @@ class ImportOptions:
         max_faces: default of the detector; 0 is no limit.
         min_size: default of the detector, pixels of the picture.
         embedding_output: name of the embedding among several outputs (recogniser).
+        open_size: let the input follow each picture's shape although the file fixes its size
+            (detector).
     """
 
     family: Family
@@ -61,6 +63,7 @@ class ImportOptions:
     max_faces: int | None = None
     min_size: float | None = None
     embedding_output: str | None = None
+    open_size: bool = False
 
     def __post_init__(self) -> None:
         if self.family not in FAMILIES:
