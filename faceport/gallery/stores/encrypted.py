@@ -43,7 +43,6 @@ class Seal:
 
     Attributes:
         check_value: hexadecimal; tells the right key from a wrong one and gives no key away.
-        chain_key: 32 bytes that the audit log's chain is keyed with.
     """
 
     def __init__(self, key: bytes, salt: bytes) -> None:
@@ -58,7 +57,7 @@ class Seal:
         self._blobs = crypto.AESGCM(material[:32])
         self._texts = crypto.AESSIV(material[32:96])
         self._refusals = (crypto.InvalidTag, ValueError)
-        self.chain_key = material[96:128]
+        self._mark_key = material[96:128]
         self.check_value = material[128:144].hex()
 
     def seal(self, data: bytes, place: str) -> bytes:
@@ -100,7 +99,7 @@ class Seal:
 
     def mark(self, place: str, values: Sequence[Value]) -> bytes:
         """Return the first 16 bytes of a row's HMAC-SHA256."""
-        return hmac.digest(self.chain_key, row_bytes(place, values), "sha256")[:16]
+        return hmac.digest(self._mark_key, row_bytes(place, values), "sha256")[:16]
 
 
 def new_salt() -> bytes:

@@ -20,7 +20,6 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from faceport.errors import GalleryError
 from faceport.gallery.stores.marks import Value, row_bytes
 from faceport.gallery.types import Float, VectorType
 
@@ -35,12 +34,11 @@ class VectorCodec(Protocol):
     def encode(self, vectors: Float) -> list[bytes]:
         """Make a blob of each row of (n, D)."""
 
-    def decode(self, blobs: Sequence[bytes], dim: int) -> Float:
-        """Make (n, D) float32 of blobs.
+    def size(self, dim: int) -> int:
+        """Bytes of a vector of that many numbers."""
 
-        Raises:
-            GalleryError: a blob is of another length than D numbers take.
-        """
+    def decode(self, blobs: Sequence[bytes], dim: int) -> Float:
+        """Make (n, D) float32 of blobs, each of `size(dim)` bytes."""
 
 
 class Sealing(Protocol):
@@ -62,11 +60,7 @@ class Sealing(Protocol):
         """Decrypt such a text."""
 
     def mark(self, place: str, values: Sequence[Value]) -> bytes:
-        """Make the check sum of a row's columns as they are stored; it is the row's column `mark`.
-
-        `place` is `table/id`. A sample's mark covers its identity's id too, so that nobody gives a
-        face to another person unseen; a merge writes the marks anew.
-        """
+        """Make the check sum of columns as they are stored: see `marks.py`."""
 
 
 class Unsealed:
@@ -103,8 +97,10 @@ class _Floats:
     def encode(self, vectors: Float) -> list[bytes]:
         return [row.tobytes() for row in np.ascontiguousarray(vectors, self._dtype)]
 
+    def size(self, dim: int) -> int:
+        return dim * self._dtype.itemsize
+
     def decode(self, blobs: Sequence[bytes], dim: int) -> Float:
-        _check_lengths(blobs, dim * self._dtype.itemsize, dim)
         data: NDArray[np.generic] = np.frombuffer(b"".join(blobs), self._dtype)
         return data.astype(np.float32).reshape(len(blobs), dim)
 
@@ -123,8 +119,10 @@ class _Int8:
         rows = numbers.astype(np.int8)
         return [a.tobytes() + b.tobytes() for a, b in zip(rows, scales, strict=True)]
 
+    def size(self, dim: int) -> int:
+        return dim + 4
+
     def decode(self, blobs: Sequence[bytes], dim: int) -> Float:
-        _check_lengths(blobs, dim + 4, dim)
         data = np.frombuffer(b"".join(blobs), np.uint8).reshape(len(blobs), dim + 4)
         numbers = data[:, :dim].view(np.int8)
         scales = np.ascontiguousarray(data[:, dim:]).view("<f4")
@@ -142,13 +140,3 @@ def vector_codec(vector_type: VectorType) -> VectorCodec:
     """Return the codec of a vector type."""
     return _CODECS[vector_type]()
 
-
-def _check_lengths(blobs: Sequence[bytes], expected: int, dim: int) -> None:
-    for blob in blobs:
-        if len(blob) != expected:
-            raise GalleryError(
-                "a vector of the gallery is damaged: it is of another length",
-                received=f"{len(blob)} bytes",
-                expected=f"{expected} bytes for {dim} numbers",
-                fix="restore the gallery from a copy; the file was changed by something else",
-            )
