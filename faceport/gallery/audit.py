@@ -1,9 +1,9 @@
 """The audit log: what was done to a gallery and who was found in it, in a chain of hashes.
 
-An entry's hash covers the one before it, and the gallery keeps the last entry's number and hash
-beside the log: an entry that was changed, cut out or cut off breaks the chain. Whoever can write
-the file can also make a new chain, unless the gallery has a key: its store encrypts the entries
-then. Anybody can keep the last hash elsewhere (`faceport gallery audit` prints it).
+An entry's hash covers the one before it, and the gallery keeps the number of entries beside the
+log: an entry that was changed, cut out or cut off breaks the chain. Whoever can write the file can
+also make a new chain, unless the gallery has a key: its store encrypts the entries then. Anybody
+can keep the last hash elsewhere (`faceport gallery audit` prints it).
 
 No entry holds a vector.
 """
@@ -38,8 +38,8 @@ ACTIONS: tuple[str, ...] = get_args(Action)
 START = "0" * 64
 """The hash before the first entry."""
 
-HEAD_KEY = "audit_head"
-"""Where a gallery keeps the end of its log: `number:hash`."""
+COUNT_KEY = "audit_count"
+"""Where a gallery keeps how many entries its log has."""
 
 
 @dataclass(frozen=True)
@@ -61,25 +61,20 @@ class AuditEntry:
     chain: str
 
 
-@dataclass(frozen=True)
-class Head:
-    """Where the log ends: the last entry's number (0: empty) and hash."""
-
-    number: int = 0
-    chain: str = START
-
-
 def append(writer: Writer, action: Action, details: Mapping[str, Any]) -> AuditEntry:
     """Add an entry to a store's log, within the transaction of what it tells of.
 
     Raises:
-        GalleryError: what is kept of the log's end is damaged.
+        GalleryError: the log's end is damaged, or cut off: nothing is built on that.
     """
+    last = read_log(writer, 1)
+    if (last[0].number if last else 0) != _count(writer):
+        raise _damaged("the end of the audit log", "entries cut off")
     now = datetime.now(timezone.utc).isoformat(timespec="milliseconds")
-    entry = next_entry(read_head(writer), now, action, details)
+    entry = next_entry(last[0] if last else None, now, action, details)
     text = _json(entry.details)
     writer.append_audit(AuditRow(entry.number, entry.at, entry.action, text, entry.chain))
-    writer.set_meta(HEAD_KEY, f"{entry.number}:{entry.chain}")
+    writer.set_meta(COUNT_KEY, str(entry.number))
     return entry
 
 
@@ -95,58 +90,50 @@ def read_log(reader: Reader, limit: int | None = None) -> list[AuditEntry]:
     ]
 
 
-def read_head(reader: Reader) -> Head:
-    """Read what a store keeps of its log's end.
-
-    Raises:
-        GalleryError: it is damaged.
-    """
-    text = reader.meta(HEAD_KEY)
-    if text is None:
-        return Head()
-    number, _, chain = text.partition(":")
-    if not number.isdigit() or len(chain) != len(START):
-        raise _damaged("the end of the audit log", text[:80])
-    return Head(int(number), chain)
-
-
 def log_problems(reader: Reader) -> list[str]:
     """Say where a store's log is not what was written; empty for a whole log."""
     try:
-        return broken_links(read_log(reader), read_head(reader))
+        return broken_links(read_log(reader), _count(reader))
     except GalleryError as error:
         return [str(error)]
 
 
-def next_entry(head: Head, at: str, action: Action, details: Mapping[str, Any]) -> AuditEntry:
-    """Make the entry that follows `head`."""
-    number = head.number + 1
-    return AuditEntry(
-        number, at, action, details, _chained(head.chain, number, at, action, details)
-    )
+def next_entry(
+    last: AuditEntry | None, at: str, action: Action, details: Mapping[str, Any]
+) -> AuditEntry:
+    """Make the entry that follows `last` (None: the first)."""
+    before, number = (START, 1) if last is None else (last.chain, last.number + 1)
+    return AuditEntry(number, at, action, details, _chained(before, number, at, action, details))
 
 
-def broken_links(entries: Iterable[AuditEntry], head: Head) -> list[str]:
+def broken_links(entries: Iterable[AuditEntry], count: int) -> list[str]:
     """Say where a log is not what was written: gaps, changed entries, entries cut off.
 
     Args:
         entries: all of the log, in its order.
-        head: what the gallery keeps of its end.
+        count: how many entries it should have.
 
     Returns:
         A sentence for each break; none for a whole log.
     """
-    problems, last = [], Head()
+    problems, number, chain = [], 0, START
     for entry in entries:
-        expected = _chained(last.chain, entry.number, entry.at, entry.action, entry.details)
-        if entry.number != last.number + 1:
-            problems.append(f"audit entry {entry.number} follows {last.number}")
+        expected = _chained(chain, entry.number, entry.at, entry.action, entry.details)
+        if entry.number != number + 1:
+            problems.append(f"audit entry {entry.number} follows {number}")
         elif entry.chain != expected:
             problems.append(f"audit entry {entry.number} was changed, or the one before it")
-        last = Head(entry.number, entry.chain)
-    if last != head:
-        problems.append(f"the audit log ends at entry {last.number}, not at {head.number} as kept")
+        number, chain = entry.number, entry.chain
+    if number != count:
+        problems.append(f"the audit log ends at entry {number}, not at {count}")
     return problems
+
+
+def _count(reader: Reader) -> int:
+    text = reader.meta(COUNT_KEY) or "0"
+    if not (text.isascii() and text.isdigit()):
+        raise _damaged("the number of audit entries", repr(text[:20]))
+    return int(text)
 
 
 def _chained(before: str, number: int, at: str, action: str, details: Mapping[str, Any]) -> str:
