@@ -15,13 +15,12 @@ from __future__ import annotations
 import base64
 import hmac
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from faceport.errors import GalleryError, MissingDependencyError
-from faceport.gallery.keys import KEY_VARIABLE, check_key
+from faceport.gallery.keys import check_key
 from faceport.gallery.stores.marks import Value, row_bytes
-from faceport.gallery.stores.vectors import Sealing, Unsealed
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM, AESSIV
@@ -29,10 +28,6 @@ if TYPE_CHECKING:
 SALT_BYTES = 16
 NONCE_BYTES = 12
 TAG_BYTES = 16
-SALT_KEY = "encryption_salt"
-CHECK_KEY = "encryption_check"
-"""Keys of the gallery's `meta`."""
-
 PAD = 32
 """Texts are filled up to a multiple of this many bytes, so that their length says little."""
 
@@ -110,58 +105,6 @@ class Seal:
 def new_salt() -> bytes:
     """Draw the salt of a new gallery."""
     return os.urandom(SALT_BYTES)
-
-
-def new_seal(key: bytes) -> tuple[Seal, dict[str, str]]:
-    """Make the seal of a new gallery, and what its `meta` must hold to open it again."""
-    salt = new_salt()
-    seal = Seal(key, salt)
-    return seal, {SALT_KEY: salt.hex(), CHECK_KEY: seal.check_value}
-
-
-def sealing_of(meta: Mapping[str, str], key: bytes | None, location: str) -> Sealing:
-    """Return what opens an existing gallery: the seal of its key, or none.
-
-    Raises:
-        GalleryError: it is encrypted and the key is another or missing, or it is not and a key is
-            given.
-    """
-    if CHECK_KEY not in meta and SALT_KEY not in meta:
-        if key is not None:
-            raise GalleryError(
-                f"gallery {location} is not encrypted, and a key is given",
-                fix="leave the key out; to encrypt it, export it and import it into a new gallery",
-            )
-        return Unsealed()
-    if key is None:
-        raise GalleryError(
-            f"gallery {location} is encrypted",
-            received="no key",
-            expected=f"its key in the variable {KEY_VARIABLE} or a file (--key-file)",
-        )
-    seal = Seal(key, _salt(meta, location))
-    if not hmac.compare_digest(seal.check_value, meta.get(CHECK_KEY, "").lower()):
-        raise GalleryError(
-            f"gallery {location} was encrypted with another key",
-            fix="give the key with which it was made; there is no other way to read it",
-        )
-    return seal
-
-
-def _salt(meta: Mapping[str, str], location: str) -> bytes:
-    text = meta.get(SALT_KEY, "")
-    try:
-        salt = bytes.fromhex(text)
-    except ValueError:
-        salt = b""
-    if len(salt) != SALT_BYTES:
-        raise GalleryError(
-            f"gallery {location} is damaged: its salt is not readable",
-            received=repr(text[:40]),
-            expected=f"{SALT_BYTES} bytes in hexadecimal",
-            fix="restore it from a copy; something else changed the file",
-        )
-    return salt
 
 
 def _derived(key: bytes, salt: bytes) -> tuple[_Crypto, bytes]:
