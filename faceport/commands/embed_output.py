@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 Process = Callable[[Iterable[Path]], Generator["Result", None, None]]
 """Runs pictures through a pipeline, one result each, in order."""
 
-CHOICES = ("flip", "precision", "detector_precision", "max_pixels")
+CHOICES = ("flip", "precision", "detector_precision", "max_pixels", "reduced_decoding")
 
 
 @dataclass(frozen=True)

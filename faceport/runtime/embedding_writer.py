@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import stat
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -31,7 +32,8 @@ State = tuple[int, int]
 class EmbeddingWriter:
     """Appends pictures to a file, and knows which are there."""
 
-    def __init__(self, file: IO[bytes], done: dict[str, State]) -> None:
+    def __init__(self, path: Path, file: IO[bytes], done: dict[str, State]) -> None:
+        self._path = path
         self._file = file
         self._done = done
 
@@ -40,8 +42,12 @@ class EmbeddingWriter:
         return str(image) in self._done and self._done[str(image)] == state_of(image)
 
     def add(self, image: Path, faces: Sequence[Face], error: str | None) -> None:
-        """Append a picture."""
-        self._file.write(picture_line(str(image), state_of(image), faces, error))
+        """Append a picture.
+
+        Raises:
+            InputError: the file can't be written any more: the disk is full.
+        """
+        _write(self._path, self._file, picture_line(str(image), state_of(image), faces, error))
 
 
 def state_of(image: Path) -> State:
@@ -58,8 +64,8 @@ def embedding_writer(path: Path, settings: Json, *, resume: bool) -> Iterator[Em
     """Open a file of embeddings for writing; what is there is kept if `resume`.
 
     Raises:
-        InputError: the file can't be written, is no file of embeddings, is being written by
-            another process, or was made with other settings.
+        InputError: the file can't be written, is no regular file, is no file of embeddings, is
+            being written by another process, or was made with other settings.
     """
     try:
         # Unbuffered: what `write` is given is the system's, whatever becomes of this process.
@@ -67,16 +73,40 @@ def embedding_writer(path: Path, settings: Json, *, resume: bool) -> Iterator[Em
     except OSError as error:
         raise InputError(f"{path} can't be written: {error.strerror}") from error
     with file:
+        _check_regular(path, file)
         _lock(path, file)
         done = _continued(path, settings, resume=resume)
         if done is None:
             file.truncate(0)
-            file.write(header_line(settings))
+            _write(path, file, header_line(settings))
         file.seek(0, os.SEEK_END)
         try:
-            yield EmbeddingWriter(file, done or {})
+            yield EmbeddingWriter(path, file, done or {})
         finally:
             os.fsync(file.fileno())
+
+
+def _write(path: Path, file: IO[bytes], line: bytes) -> None:
+    """Write a whole line: where the disk is nearly full, one call writes a part of it."""
+    left = memoryview(line)
+    try:
+        while left:
+            left = left[file.write(left) :]
+    except OSError as error:
+        raise InputError(
+            f"{path} can't be written: {error.strerror}",
+            fix="make room: the same command then goes on from there",
+        ) from error
+
+
+def _check_regular(path: Path, file: IO[bytes]) -> None:
+    """Refuse what is no file to go on from: a device may have no end, a pipe no beginning."""
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        raise InputError(
+            f"{path} is no regular file",
+            expected="a file that can be read again",
+            fix="choose another name for --output",
+        )
 
 
 def _lock(path: Path, file: IO[bytes]) -> None:

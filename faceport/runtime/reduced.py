@@ -20,8 +20,9 @@ from faceport.runtime.detectors import FaceDetector
 from faceport.runtime.detectors.limits import DetectionLimits
 from faceport.runtime.embedder import SessionEmbedder
 from faceport.runtime.letterbox import fit
+from faceport.runtime.sessions.base import Session
 from faceport.runtime.types import Detection, Detector, Embedder, Embedding
-from faceport.spec import PreprocessSpec
+from faceport.spec import ModelSpec, PreprocessSpec
 
 Place = tuple[Image, Detection]
 
@@ -37,6 +38,16 @@ class ReducingDetector:
 
     detector: FaceDetector
     limits: DetectionLimits
+
+    @property
+    def spec(self) -> ModelSpec:
+        """Of the detector."""
+        return self.detector.spec
+
+    @property
+    def session(self) -> Session:
+        """That runs it: streams ask how many runs it takes side by side."""
+        return self.detector.session
 
     @property
     def provider(self) -> str:
@@ -90,6 +101,16 @@ class ReducingEmbedder:
     embedder: SessionEmbedder
 
     is_stub = False
+
+    @property
+    def session(self) -> Session:
+        """That runs it: streams ask how many runs it takes side by side."""
+        return self.embedder.session
+
+    @property
+    def batch(self) -> int:
+        """Most crops a run."""
+        return self.embedder.batch
 
     @property
     def fingerprint(self) -> str:

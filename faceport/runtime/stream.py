@@ -14,6 +14,7 @@ from faceport.errors import InputError
 from faceport.images import ImageSource
 from faceport.runtime.device import usable_cores
 from faceport.runtime.embedder import CPU_BATCH, SessionEmbedder
+from faceport.runtime.reduced import ReducingEmbedder
 from faceport.runtime.results import Result
 from faceport.runtime.sessions.base import parallel_limit
 from faceport.runtime.stream_board import Board, Limits, Ticket
@@ -130,5 +131,6 @@ def _parallel(part: object, workers: int) -> int:
 
 
 def _faces_a_run(embedder: object, flip: bool) -> int:
-    most = embedder.batch if isinstance(embedder, SessionEmbedder) else CPU_BATCH
+    models = SessionEmbedder, ReducingEmbedder
+    most = embedder.batch if isinstance(embedder, models) else CPU_BATCH
     return max(1, most // 2) if flip else most

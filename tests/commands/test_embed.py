@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from faceport.bundle import Bundle
 from faceport.commands import run
 from faceport.runtime import embedding_writer
 from faceport.runtime.embedding_file import read_embeddings
@@ -178,3 +179,23 @@ def test_other_settings_and_other_files_are_refused(
     photo = sorted(folder.iterdir())[0]
     assert embed(*STUB, photo, "--output", photo) == 1
     assert "one of the photographs" in capsys.readouterr().err
+
+
+def test_reduced_decoding_is_another_setting_and_has_a_detector(
+    detectors: dict[str, Path],
+    recognisers: dict[str, Path],
+    folder: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    target, photo = tmp_path / "faces.jsonl", sorted(folder.iterdir())[0]
+    embedder = next(iter(recognisers.values()))
+    command = ["--embedder", embedder, photo, "--output", target, "--reduced-decoding"]
+    assert embed(*command, "--detector", detectors["scrfd"]) == 0
+    settings = json.loads(target.read_bytes().splitlines()[0])["settings"]
+    assert settings["detector"] == Bundle.open(detectors["scrfd"]).spec.fingerprint
+    capsys.readouterr()
+    assert embed(*command[:-1], "--detector", detectors["scrfd"]) == 1
+    assert "received reduced_decoding=False" in capsys.readouterr().err
+    assert embed(*command, "--detector", detectors["yunet"]) == 1
+    assert "received detector=" in capsys.readouterr().err

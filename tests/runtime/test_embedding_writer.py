@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import resource
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,7 @@ import numpy as np
 import pytest
 
 from faceport.errors import InputError
-from faceport.runtime.embedding_file import header_line, read_embeddings
+from faceport.runtime.embedding_file import header_line, picture_line, read_embeddings
 from faceport.runtime.embedding_writer import embedding_writer, state_of
 from faceport.runtime.types import Detection, Embedding, Face
 
@@ -163,3 +165,34 @@ def test_two_do_not_write_at_once_and_a_folder_must_be_there(
         write(tmp_path / "nowhere" / "faces.jsonl", pictures)
     with pytest.raises(InputError, match="can't be written"):
         write(tmp_path, pictures)
+
+
+@pytest.mark.parametrize("device", ["/dev/null", "/dev/full", "pipe"])
+def test_what_is_no_regular_file_is_refused(
+    tmp_path: Path, pictures: list[Path], device: str
+) -> None:
+    path = tmp_path / device
+    if device == "pipe":
+        os.mkfifo(path)
+    with pytest.raises(InputError, match="no regular file"):
+        write(path, pictures)
+
+
+def test_a_full_disk_is_an_error_and_what_is_whole_is_kept(
+    tmp_path: Path, pictures: list[Path]
+) -> None:
+    path = tmp_path / "faces.jsonl"
+    line = len(picture_line(str(pictures[0]), state_of(pictures[0]), [face(0)] * 2, None))
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    # Within the second line: the system writes a part of it, and nothing more.
+    resource.setrlimit(
+        resource.RLIMIT_FSIZE, (len(header_line(SETTINGS)) + line * 3 // 2, before[1])
+    )
+    try:
+        with pytest.raises(InputError, match="can't be written: File too large"):
+            write(path, pictures)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert not path.read_bytes().endswith(b"\n")
+    assert write(path, pictures) == ["ü b.jpg", "c.jpg"]
+    assert [Path(one.image).name for one in read_embeddings(path)] == ["a.jpg", "ü b.jpg", "c.jpg"]

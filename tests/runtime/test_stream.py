@@ -17,8 +17,11 @@ import pytest
 from faceport.errors import InputError, SessionError
 from faceport.images import Image
 from faceport.runtime import stream_steps
+from faceport.runtime.detectors import FaceDetector
+from faceport.runtime.detectors.limits import DetectionLimits
 from faceport.runtime.embedder import CPU_BATCH, SessionEmbedder, open_embedder
 from faceport.runtime.pipeline import Pipeline, Result
+from faceport.runtime.reduced import reducing
 from faceport.runtime.sessions import SessionOptions
 from faceport.runtime.stream import limits_for
 from faceport.runtime.stream_steps import Steps
@@ -299,6 +302,18 @@ def test_what_may_run_side_by_side(tiny: Callable[..., Any], tmp_path: Path) -> 
     assert (limits.detectors, limits.embedders) == (2, 1)
     assert (limits.detect_pictures, limits.embed_faces) == (1, 32)
     assert limits_for(steps_of(detector, on_gpu, flip=True), 3).embed_faces == 16
+
+
+def test_reduced_decoding_takes_no_run_from_a_stream(
+    tiny: Callable[..., Any], tmp_path: Path
+) -> None:
+    embedder = open_embedder(tiny().write(tmp_path / "tiny.bundle"))
+    on_gpu = SessionEmbedder(Running("cuda"), embedder.spec)  # type: ignore[arg-type]
+    session = Running("cuda", parallel_limit=2)
+    finder = FaceDetector(session, embedder.spec, None, DetectionLimits(0.5, 0.4))  # type: ignore[arg-type]
+    for one in (embedder, on_gpu):
+        whole = limits_for(steps_of(finder, one), 3)
+        assert limits_for(steps_of(*reducing(finder, one)), 3) == whole
 
 
 def test_batches_leave_half_of_what_is_in_flight_to_others() -> None:
