@@ -16,12 +16,15 @@ HEAVY = {"torch", "onnx", "onnxruntime", "tensorrt", "cv2", "ultralytics", "PIL"
 HEAVY |= {"openvino", "tensorrt_rtx", "cuda"}
 HEAVY |= {"torchvision", "onnxslim", "onnxscript", "safetensors", "huggingface_hub", "skimage"}
 HEAVY |= {"matplotlib", "yaml"}
+HEAVY |= {"pyarrow", "ray"}
+HEAVY |= {"psycopg", "psycopg_pool", "pgvector"}
 
 CORE = {"errors", "codec", "spec", "version"}
 MAY_IMPORT = {
     "errors": set(),
     "version": set(),
     "codec": {"errors"},
+    "rates": set(),
     "atomic": {"errors"},
     "spec": {"errors", "codec"},
     "manifest": {"errors", "spec"},
@@ -31,9 +34,11 @@ MAY_IMPORT = {
     "models": {"models"},
     "converters": CORE | {"atomic", "bundle", "models", "converters"},
     "exporters": CORE | {"atomic", "bundle", "images", "runtime", "exporters", "converters"},
-    "gallery": {"errors", "runtime", "gallery"},
+    "gallery": CORE | {"atomic", "images", "rates", "runtime", "gallery"},
+    "datasets": CORE | {"atomic", "bundle", "images", "runtime", "gallery", "datasets"},
     "benchmarks": CORE
-    | {"atomic", "bundle", "images", "runtime", "converters", "exporters", "gallery", "benchmarks"},
+    | {"atomic", "bundle", "images", "runtime", "converters", "exporters", "gallery", "benchmarks"}
+    | {"rates"},
 }
 """Top-level part of the package to the parts it may import. `commands` may import anything."""
 

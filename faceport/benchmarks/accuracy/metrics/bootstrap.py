@@ -20,17 +20,13 @@ from numpy.typing import NDArray
 
 from faceport.benchmarks.accuracy.metrics.scores import Doubles
 from faceport.benchmarks.accuracy.types import Labels
+from faceport.rates import allowed_accepts
 
 LEVEL = 0.95
 WORK = 400_000_000
 """Replicates times pairs at most: half a minute; fewer replicates are made past it, but 100."""
 
 LEAST_REPLICATES = 100
-
-
-def allowed_accepts(count: int, target: float) -> int:
-    """Return how many of `count` impostors a false accept rate allows."""
-    return int(np.floor(count * target * (1 + 1e-12)))
 
 
 def interval(rates: Doubles) -> tuple[float, float] | None:

@@ -19,12 +19,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from faceport.benchmarks.accuracy.metrics.operating_points import (
-    LEAST_ERRORS,
     REPLICATES,
     OperatingPoint,
     operating_points,
 )
 from faceport.benchmarks.accuracy.metrics.search import SearchScores
+from faceport.rates import LEAST_ERRORS
 
 FPIRS = (1e-1, 1e-2, 1e-3)
 CMC_RANKS = 20

@@ -9,7 +9,6 @@ from typing import Literal
 import numpy as np
 
 from faceport.benchmarks.accuracy.metrics.bootstrap import (
-    allowed_accepts,
     interval,
     over_pairs,
     over_people,
@@ -18,13 +17,10 @@ from faceport.benchmarks.accuracy.metrics.bootstrap import (
 from faceport.benchmarks.accuracy.metrics.scores import Doubles
 from faceport.benchmarks.accuracy.types import Labels
 from faceport.errors import InputError
+from faceport.rates import LEAST_ERRORS, allowed_accepts, supports, trials_needed
 
 TARGETS = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
 REPLICATES = 1000
-LEAST_ERRORS = 30
-"""Doddington's rule of 30 (Doddington et al., 2000, "The NIST speaker recognition evaluation"): an
-error rate seen in independent trials is within 30 % of the true one, 90 times in 100, once 30
-errors were seen."""
 
 
 @dataclass(frozen=True)
@@ -115,9 +111,8 @@ def operating_points(
 def _reason(genuine: int, impostor: int, target: float, least_errors: int) -> str | None:
     if genuine == 0:
         return "no genuine pairs"
-    if impostor * target * (1 + 1e-12) < least_errors:
-        needed = int(np.ceil(least_errors / target * (1 - 1e-12)))
-        return f"{impostor} impostor pairs; needs {needed}"
+    if not supports(impostor, target, least_errors):
+        return f"{impostor} impostor pairs; needs {trials_needed(target, least_errors)}"
     return None
 
 

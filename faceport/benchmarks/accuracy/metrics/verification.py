@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from faceport.benchmarks.accuracy.metrics.folds import FoldAccuracy, fold_accuracy
 from faceport.benchmarks.accuracy.metrics.operating_points import (
-    LEAST_ERRORS,
     REPLICATES,
     TARGETS,
     OperatingPoint,
@@ -15,6 +14,7 @@ from faceport.benchmarks.accuracy.metrics.operating_points import (
 )
 from faceport.benchmarks.accuracy.metrics.roc import EqualError, area_under_roc, equal_error
 from faceport.benchmarks.accuracy.metrics.scores import Failures, PairScores
+from faceport.rates import LEAST_ERRORS
 
 
 @dataclass(frozen=True)

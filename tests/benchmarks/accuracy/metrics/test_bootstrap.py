@@ -6,7 +6,6 @@ from scipy.stats import ks_2samp  # type: ignore[import-untyped]
 
 from faceport.benchmarks.accuracy.metrics import bootstrap
 from faceport.benchmarks.accuracy.metrics.bootstrap import (
-    allowed_accepts,
     interval,
     over_pairs,
     over_people,
@@ -67,11 +66,7 @@ def test_many_pairs_have_fewer_replicates(monkeypatch: pytest.MonkeyPatch) -> No
     assert made.shape == (1, 150)
 
 
-def test_intervals_and_allowed_accepts() -> None:
+def test_intervals() -> None:
     assert interval(np.linspace(0, 1, 1001)) == pytest.approx((0.025, 0.975))
     assert interval(np.array([np.nan, 0.5])) == (0.5, 0.5)
     assert interval(np.array([np.nan])) is None
-    # 1e-6 × 3e7 is a little below 30 in binary.
-    assert allowed_accepts(30_000_000, 1e-6) == 30
-    assert [allowed_accepts(n, 0.1) for n in (9, 10, 29, 30)] == [0, 1, 2, 3]
-    assert allowed_accepts(7, 0.999) == 6
