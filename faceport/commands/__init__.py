@@ -7,7 +7,6 @@ Exit codes: 0 fine, 1 a FaceportError (one line on stderr), 2 usage, 3 a bug (tr
 from __future__ import annotations
 
 import errno
-import importlib
 import io
 import os
 import signal
@@ -17,6 +16,7 @@ from collections.abc import Sequence
 
 import click
 
+from faceport.commands.lazy import LazyGroup
 from faceport.errors import FaceportError
 from faceport.version import __version__
 
@@ -39,30 +39,9 @@ COMMANDS = {
 """Command name to the module that has it as `command`, in the order of a user's work."""
 
 
-class _LazyGroup(click.Group):
-    """Imports a command's module when the command is asked for."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in COMMANDS:
-            return None
-        command: click.Command = importlib.import_module(COMMANDS[cmd_name]).command
-        return command
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args[0] not in COMMANDS and not args[0].startswith("-"):
-            raise click.UsageError(
-                f"No such command {args[0]!r}; there are: {', '.join(COMMANDS)}.", ctx
-            )
-        return super().resolve_command(ctx, args)
-
-
 @click.group(
-    cls=_LazyGroup,
+    cls=LazyGroup,
+    modules=COMMANDS,
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Run `faceport COMMAND --help` for a command's options and examples.",
 )

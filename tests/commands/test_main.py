@@ -9,8 +9,8 @@ import click
 import pytest
 from PIL import Image
 
-from faceport import commands
 from faceport.commands import COMMANDS, run
+from faceport.commands.lazy import LazyGroup
 from faceport.errors import BundleError
 from faceport.version import __version__
 
@@ -22,7 +22,7 @@ def fail_with(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
         raise error
 
     command = click.Command("inspect", callback=callback)
-    monkeypatch.setattr(commands._LazyGroup, "get_command", lambda *_: command)
+    monkeypatch.setattr(LazyGroup, "get_command", lambda *_: command)
 
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:
