@@ -9,6 +9,7 @@ own, and none changes what the bundle computes beyond the loss that it states.
 from __future__ import annotations
 
 import json
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -155,9 +156,9 @@ def check_writable(bundle: Bundle) -> None:
     folder = safe_path(bundle.path, DEVICES)
     try:
         folder.mkdir(exist_ok=True)
-        with (folder / ".probe").open("wb"):
+        # Of a name that nobody can know: a bundle may come with a link of a known one to anywhere.
+        with tempfile.NamedTemporaryFile(dir=folder, prefix=".probe-"):
             pass
-        (folder / ".probe").unlink()
     except OSError as error:
         raise BundleError(
             f"{folder} could not be written: {error.strerror or error}",

@@ -23,6 +23,7 @@ from faceport.runtime import Pipeline, SessionOptions, open_embedder
 from faceport.runtime.device import device_id
 from faceport.runtime.device_file import (
     DeviceFile,
+    check_writable,
     device_file_path,
     device_files,
     read_device_file,
@@ -241,3 +242,15 @@ def test_engines_are_built_into_a_tuned_bundle(fake_gpu: Any, proven: Path) -> N
     build_engines(Bundle.open(proven), "tensorrt")
     assert len(Bundle.open(proven).manifest.artefacts) == 2
     assert read_device_file(Bundle.open(proven)) is not None
+
+
+def test_a_bundle_is_tried_for_writing_without_touching_what_is_there(
+    proven: Path, tmp_path: Path
+) -> None:
+    mine, folder = tmp_path / "mine.txt", proven / "devices"
+    mine.write_text("kept")
+    folder.mkdir()
+    (folder / ".probe").symlink_to(mine)
+    check_writable(Bundle.open(proven))
+    assert mine.read_text() == "kept"
+    assert [path.name for path in folder.iterdir()] == [".probe"]
