@@ -1,4 +1,4 @@
-"""A YAML file as plain data: no tags that make objects, and no key twice."""
+"""A YAML file as plain data: no tags that make objects, no key twice, no aliases without end."""
 
 from __future__ import annotations
 
@@ -7,13 +7,16 @@ from typing import Any
 
 from faceport.errors import InputError, MissingDependencyError
 
+MOST = 1_000_000
+"""Characters of a file with its aliases written out: nine lines of them can stand for gigabytes."""
+
 
 def load_yaml(path: Path) -> Any:
     """Read a YAML file.
 
     Raises:
-        InputError: it can't be read, is no YAML, or has a key twice, of which PyYAML would silently
-            drop the first.
+        InputError: it can't be read, is no YAML, is too large, or has a key twice, of which PyYAML
+            would silently drop the first.
         MissingDependencyError: PyYAML is not installed.
     """
     try:
@@ -22,7 +25,13 @@ def load_yaml(path: Path) -> Any:
         raise MissingDependencyError("pyyaml", "bench") from error
     try:
         text = path.read_text(encoding="utf-8")
-        _check_keys(yaml.compose(text, yaml.SafeLoader), path, set())
+        node = yaml.compose(text, yaml.SafeLoader)
+        if node is not None and _size(node, {}) >= MOST:
+            raise InputError(
+                f"{path} is too large with its aliases written out",
+                expected=f"less than {MOST:,} characters",
+            )
+        _check_keys(node, path, set())
         return yaml.safe_load(text)
     except (OSError, ValueError, RecursionError) as error:
         reason = getattr(error, "strerror", None) or error
@@ -31,6 +40,19 @@ def load_yaml(path: Path) -> Any:
         raise InputError(
             f"{path} is no YAML: {error}", fix="see `faceport sweep --help`"
         ) from error
+
+
+def _size(node: Any, known: dict[int, int]) -> int:
+    """Return the characters of a node with its aliases written out, `MOST` if there are more."""
+    if id(node) not in known:
+        # For the time being, so that a node within itself ends here: it would be without end.
+        known[id(node)] = MOST
+        parts = node.value if isinstance(node.value, list) else []
+        size = 1 + (len(node.value) if isinstance(node.value, str) else 0)
+        for part in parts:
+            size += sum(_size(one, known) for one in (part if isinstance(part, tuple) else [part]))
+        known[id(node)] = min(size, MOST)
+    return known[id(node)]
 
 
 def _check_keys(node: Any, path: Path, seen: set[int]) -> None:

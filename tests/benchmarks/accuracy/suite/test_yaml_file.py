@@ -38,6 +38,19 @@ def test_what_is_wrong_is_named(tmp_path: Path, text: str, message: str) -> None
         load_yaml(tmp_path / "a.yaml")
 
 
-def test_an_alias_of_itself_does_not_hang(tmp_path: Path) -> None:
-    data = load(tmp_path, "a: &x [*x]")
-    assert isinstance(data, dict)
+BOMB = "".join(f"x{n}: &x{n} [{', '.join([f'*x{n - 1}'] * 9)}]\n" for n in range(1, 10))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a: &x [*x]",
+        f"x0: &x0 lol\n{BOMB}",
+        # As a key, and as what a message would show.
+        f"x0: &x0 lol\n{BOMB}? *x9\n: 1",
+        f"x0: &x0 lol\n{BOMB}sets: [{{name: *x9, pairs: 3}}]",
+    ],
+)
+def test_aliases_that_stand_for_gigabytes_are_refused(tmp_path: Path, text: str) -> None:
+    with pytest.raises(InputError, match="too large with its aliases written out"):
+        load(tmp_path, text)
