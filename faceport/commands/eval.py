@@ -83,7 +83,13 @@ SHOWN_PROBLEMS = 10
     show_default=True,
     help="Of --identities: pictures of each person that are enrolled; the rest are searched for.",
 )
-@click.option("--seed", type=int, default=0, show_default=True, help="Of all that is drawn.")
+@click.option(
+    "--seed",
+    type=click.IntRange(0),
+    default=0,
+    show_default=True,
+    help="Of all that is drawn.",
+)
 @click.option(
     "--timing-rounds",
     type=click.IntRange(0),

@@ -69,6 +69,7 @@ def test_nothing_measured_is_no_success(detectors: dict[str, Path], tmp_path: Pa
         (["--threads", "1,x"], 2, "whole numbers of 1 or more"),
         (["--sessions", "onnx"], 1, "no such session"),
         (["--seconds", "30", "--longest", "20"], 1, "contradict each other"),
+        (["--seconds", "inf"], 1, "contradict each other"),
         (["--output", "/dev/null/out"], 1, "can't be made"),
         (["--photo", "away.jpg"], 1, "away.jpg"),
         (["--fail-over", "1.1"], 2, "goes with --compare"),

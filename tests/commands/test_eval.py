@@ -44,6 +44,7 @@ def test_people_are_evaluated(
         ([], "one of --pairs FILE and --identities FOLDER"),
         (["--pairs", "a.csv", "--identities", "."], "one of --pairs"),
         (["--identities", "none"], "is no folder"),
+        (["--identities", ".", "--seed", "-1"], "'--seed': -1 is not in the range"),
     ],
 )
 def test_one_list_is_asked_for(

@@ -70,5 +70,7 @@ class Settings:
     def __post_init__(self) -> None:
         if self.timing_rounds < 0:
             raise InputError("timing_rounds", received=self.timing_rounds, expected="0 or more")
+        if self.seed < 0:
+            raise InputError("seed", received=self.seed, expected="0 or more")
         if self.face not in RULES:
             raise InputError("face", received=self.face, expected=", ".join(RULES))

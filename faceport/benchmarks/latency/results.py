@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from faceport.benchmarks.latency.cases import Case
@@ -33,7 +34,7 @@ class Settings:
         for name in ("rounds", "runs"):
             if getattr(self, name) < 1:
                 raise InputError(name, received=getattr(self, name), expected="1 or more")
-        if not 0 <= self.seconds <= self.longest <= self.timeout:
+        if not 0 <= self.seconds <= self.longest <= self.timeout < math.inf:
             raise InputError(
                 "seconds, longest and timeout contradict each other",
                 received=f"{self.seconds:g}, {self.longest:g}, {self.timeout:g}",

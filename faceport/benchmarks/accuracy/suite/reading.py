@@ -166,6 +166,10 @@ def _run(
         settings = decode(Settings, {**own, **values}, where)
     except SpecError as error:
         raise InputError(error.subject, received=error.received, expected=error.expected) from error
+    except InputError as error:
+        raise InputError(
+            f"{where}: {error.subject}", received=error.received, expected=error.expected
+        ) from error
     described = ", ".join(f"{key} {value}" for key, value in values.items())
     return Run(*names, str(variant.get("name") or described or "plain"), settings)
 

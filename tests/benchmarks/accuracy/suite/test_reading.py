@@ -77,6 +77,10 @@ def test_two_bundles_of_one_name_are_told_apart(tmp_path: Path) -> None:
             r"settings\[0\] has an unknown key; received flips; expected of name, precisions",
         ),
         (
+            "bundles: [a]\nsets: [{pairs: a.bin}]\nsettings: [{seed: -1}]",
+            r"suite.yaml: settings\[0\]: seed; received -1; expected 0 or more",
+        ),
+        (
             "bundles: [a]\nsets: [{pairs: a.bin}]\nsettings: [{flip: 1}]",
             r"settings\[0\].flip is malformed; received int '1'; expected bool",
         ),
