@@ -11,13 +11,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from faceport.benchmarks.fresh_process import command_of
+
 
 class ProcessFailure(Exception):
     """A process ended without an answer; the text says why. Never leaves this package."""
 
 
 def run_module(module: str, question: str, seconds: float) -> Any:
-    """Run `python -m module`, hand it a JSON text, and return what it answers.
+    """Run a module in a fresh process, hand it a JSON text, and return what it answers.
 
     Args:
         module: to run.
@@ -27,7 +29,7 @@ def run_module(module: str, question: str, seconds: float) -> Any:
     Raises:
         ProcessFailure: it was killed, failed, or answered nothing.
     """
-    command = [sys.executable, "-m", module]
+    command = command_of(module)
     try:
         done = subprocess.run(
             command, input=question, capture_output=True, text=True, timeout=seconds, check=False

@@ -9,9 +9,9 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from dataclasses import dataclass
 
+from faceport.benchmarks.fresh_process import command_of
 from faceport.benchmarks.machine.macs import Work
 from faceport.codec import decode
 from faceport.errors import InputError, SessionError
@@ -71,7 +71,7 @@ def environment_for(threads: int) -> dict[str, str]:
 def _measured(threads: int) -> Limits:
     try:
         done = subprocess.run(
-            [sys.executable, "-m", MODULE, str(threads)],
+            command_of(MODULE, str(threads)),
             capture_output=True,
             text=True,
             check=False,

@@ -48,3 +48,15 @@ def test_a_process_that_hangs_is_given_up(module: Path) -> None:
     module.write_text("import time; time.sleep(60)")
     with pytest.raises(ProcessFailure, match=r"no answer within 0\.2 s"):
         run_module("spoken", "null", 0.2)
+
+
+def test_a_file_in_the_current_folder_is_not_imported(
+    module: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module.write_text(ECHO)
+    here = tmp_path / "here"
+    here.mkdir()
+    for name in ("runpy", "numpy", "json", "spoken"):
+        (here / f"{name}.py").write_text("raise SystemExit('a file of the current folder was run')")
+    monkeypatch.chdir(here)
+    assert run_module("spoken", '"heard"', 60) == {"heard": "heard"}
