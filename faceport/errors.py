@@ -18,8 +18,10 @@
     ├── SessionError                a model did not load or run
     │   ├── ProviderUnavailableError  the provider asked for is not there
     │   └── ForeignEngineError      an engine belongs to another GPU or version of TensorRT
+    ├── DatasetError                a data set of faces is damaged, of other settings, or not writable
     └── GalleryError
-        └── FingerprintMismatchError  vectors of another embedder
+        ├── FingerprintMismatchError  vectors of another embedder
+        └── GalleryUnreachableError   its server is not there, or was lost; nothing was written
 
 Every error says what was received, what was expected, and what to do.
 """
@@ -138,9 +140,17 @@ class ForeignEngineError(SessionError):
     """An engine was built for another GPU or another version of TensorRT."""
 
 
+class DatasetError(FaceportError):
+    """A data set of faces is damaged, incomplete, of other settings, or could not be made."""
+
+
 class GalleryError(FaceportError):
     """A gallery is damaged, locked, or asked for something it does not hold."""
 
 
 class FingerprintMismatchError(GalleryError):
     """Embeddings of one embedder met a gallery of another."""
+
+
+class GalleryUnreachableError(GalleryError):
+    """A gallery's server is not there or was lost; what it was asked to write was not written."""

@@ -6,7 +6,8 @@ import importlib.util
 import json
 import os
 import sys
-from collections.abc import Callable
+import uuid
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     import torch
     from fake_cuda import FakeCuda
     from fake_tensorrt import FakeTensorRt
+    from local_postgres import LocalPostgres
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
@@ -258,3 +260,35 @@ def fake_gpu(monkeypatch: pytest.MonkeyPatch) -> FakeGpu:
     monkeypatch.setitem(sys.modules, "cuda.bindings.runtime", cuda)
     monkeypatch.setitem(sys.modules, "tensorrt", fake.trt)
     return fake
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[LocalPostgres]:
+    """A PostgreSQL server with pgvector that a test may restart; in CI it is never skipped."""
+    try:
+        from local_postgres import LocalPostgres
+
+        server = LocalPostgres()
+    except ModuleNotFoundError as error:
+        message = f"pip install 'faceport[dev]': {error.name} is not there"
+        if os.environ.get("CI") == "true":
+            pytest.fail(message)
+        pytest.skip(message)
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def postgres_gallery(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Address of a gallery that is not there yet, on `FACEPORT_TEST_POSTGRES` or a server of ours.
+
+    Whoever uses it is in the group `postgres`, so that one server does for all.
+    """
+    import psycopg
+
+    uri = os.environ.get("FACEPORT_TEST_POSTGRES")
+    uri = uri or request.getfixturevalue("postgres_server").uri
+    name = f"t{uuid.uuid4().hex[:12]}"
+    yield f"{uri}{'&' if '?' in uri else '?'}gallery={name}"
+    with psycopg.connect(uri, autocommit=True) as connection:
+        connection.execute(f"DROP SCHEMA IF EXISTS faceport_{name} CASCADE")

@@ -1,0 +1,151 @@
+"""Where a PostgreSQL gallery is: our parameters taken out of the URI, the rest left to libpq.
+
+    postgresql://USER@HOST/DATABASE?gallery=NAME&sslmode=verify-full&sslrootcert=ca.pem
+
+Several galleries share a database, each in a schema of its own: `faceport`, or `faceport_NAME`.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field, fields
+from typing import Literal
+from urllib.parse import unquote
+
+from faceport.errors import InputError
+
+SCHEMES = ("postgresql://", "postgres://")
+_GALLERY_NAME = re.compile(r"[a-z0-9_]{1,40}")
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a URI may say besides libpq's own parameters.
+
+    Attributes:
+        gallery: lower-case letters, digits and `_`; one database holds any number.
+        index: `hnsw` is approximate search by pgvector's graph; `none` is exact. Only a gallery
+            without vectors takes another; `exact=1` searches one with a graph exactly.
+        m: edges of a node in the graph, 2 to 100.
+        ef_construction: candidates looked at for each new node, at least 2 `m`.
+        ef_search: candidates looked at in a search, 1 to 1000: more find more and take longer.
+        exact: 1 leaves the graph aside.
+        pool_size: connections at most.
+        statement_timeout: seconds that one statement may take, waiting for locks included.
+        reconnect: seconds for which a lost server is waited for.
+    """
+
+    gallery: str = ""
+    index: Literal["hnsw", "none"] = "hnsw"
+    m: int = 16
+    ef_construction: int = 64
+    ef_search: int = 100
+    exact: int = 0
+    pool_size: int = 4
+    statement_timeout: int = 60
+    reconnect: int = 30
+
+
+LIMITS = {
+    "m": (2, 100),
+    "ef_construction": (4, 1000),
+    "ef_search": (1, 1000),
+    "exact": (0, 1),
+    "pool_size": (1, 1000),
+    "statement_timeout": (1, 86_400),
+    "reconnect": (0, 86_400),
+}
+
+
+@dataclass(frozen=True)
+class Address:
+    """A parsed URI.
+
+    Attributes:
+        conninfo: for libpq; may hold a password, so it is in no `repr` and no message.
+        location: the same for the user's eyes: no password, no parameters but the gallery.
+        options: ours.
+    """
+
+    conninfo: str = field(repr=False)
+    location: str
+    options: Options
+
+    @property
+    def schema(self) -> str:
+        """Schema of the gallery's tables."""
+        name = self.options.gallery
+        return f"faceport_{name}" if name else "faceport"
+
+
+def is_postgres(location: object) -> bool:
+    """Tell a PostgreSQL URI from a path."""
+    return isinstance(location, str) and location.startswith(SCHEMES)
+
+
+def parse_address(uri: str) -> Address:
+    """Take our parameters out of a URI.
+
+    Raises:
+        InputError: it is no PostgreSQL URI, or a parameter of ours is out of range.
+    """
+    if not is_postgres(uri):
+        raise InputError(
+            "this is no address of a PostgreSQL gallery",
+            received=redacted(uri),
+            expected="postgresql://USER@HOST/DATABASE?gallery=NAME",
+        )
+    # Behind the last @, so that a ? in a password, which should be %3F, is not taken for ours.
+    start = uri.rfind("@") + 1
+    base, _, query = uri[start:].partition("?")
+    own: dict[str, str] = {}
+    rest: list[str] = []
+    names = {option.name for option in fields(Options)}
+    for part in filter(None, query.split("&")):
+        key, _, value = part.partition("=")
+        if key in names:
+            own[key] = unquote(value)
+        else:
+            rest.append(part)
+    conninfo = uri[:start] + base + ("?" + "&".join(rest) if rest else "")
+    return Address(conninfo, redacted(uri), _options(own))
+
+
+def redacted(uri: str) -> str:
+    """Return a URI without its password and parameters; the gallery's name stays."""
+    scheme, separator, rest = uri.partition("://")
+    if not separator:
+        return "***" if "@" in uri or "password" in uri else uri
+    # The last @, and of what is before it only up to the first odd character: a password that was
+    # not percent-encoded may hold any of them.
+    user, at, host = rest.rpartition("@")
+    user = re.split(r"[:/?&]", user)[0]
+    host, _, query = host.partition("?")
+    gallery = next((part for part in query.split("&") if part.startswith("gallery=")), "")
+    return f"{scheme}://{user}{at}{host}{'?' if gallery else ''}{gallery}"
+
+
+def _options(own: dict[str, str]) -> Options:
+    values: dict[str, object] = dict(own)
+    for key, (low, high) in LIMITS.items():
+        if key in own:
+            text = own[key]
+            if not text.isascii() or not text.isdigit() or not low <= int(text) <= high:
+                raise _refused(key, text, f"a whole number from {low} to {high}")
+            values[key] = int(text)
+    if own.get("index", "hnsw") not in ("hnsw", "none"):
+        raise _refused("index", own["index"], "hnsw or none")
+    if "gallery" in own and not _GALLERY_NAME.fullmatch(own["gallery"]):
+        raise _refused("gallery", own["gallery"], "1 to 40 of a-z, 0-9 and _")
+    options = Options(**values)  # type: ignore[arg-type]
+    if options.ef_construction < 2 * options.m:
+        raise _refused("ef_construction", str(options.ef_construction), f"at least {2 * options.m}")
+    return options
+
+
+def _refused(key: str, received: str, expected: str) -> InputError:
+    return InputError(
+        f"parameter {key} of the gallery's address is not usable",
+        received=repr(received[:40]),
+        expected=expected,
+    )

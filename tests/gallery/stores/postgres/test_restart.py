@@ -1,0 +1,144 @@
+"""The server restarted or crashed between and during operations: nothing lost, nothing twice."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+import pytest
+from face_stores import SPACE, TIME, add_person
+
+from faceport.errors import GalleryUnreachableError
+from faceport.gallery.stores.postgres import PostgresStore
+from faceport.gallery.stores.postgres import connections as module
+
+if TYPE_CHECKING:
+    from local_postgres import LocalPostgres
+
+pytestmark = pytest.mark.xdist_group("postgres")
+
+
+@pytest.fixture
+def store(postgres_server: LocalPostgres) -> Iterator[PostgresStore]:
+    uri = postgres_server.uri + "&gallery=restarted"
+    store = PostgresStore(uri)
+    with store.transaction() as writer:
+        writer.set_space(SPACE)
+    yield store
+    store.close()
+    with psycopg.connect(postgres_server.uri, autocommit=True) as connection:
+        connection.execute("DROP SCHEMA faceport_restarted CASCADE")
+
+
+def names(store: PostgresStore) -> list[str]:
+    with store.snapshot() as reader:
+        return sorted(reader.names().values())
+
+
+def add(store: PostgresStore, name: str) -> None:
+    with store.transaction() as writer:
+        add_person(writer, name, [len(name)])
+
+
+@pytest.mark.parametrize("crash", [False, True])
+def test_between_operations_nobody_notices(
+    store: PostgresStore, postgres_server: LocalPostgres, crash: bool
+) -> None:
+    add(store, "ann")
+    postgres_server.restart(crash=crash)
+    add(store, "bob")
+    postgres_server.restart(crash=crash)
+    assert names(store) == ["ann", "bob"]
+    assert store.check() == []
+
+
+def test_a_server_that_is_away_for_a_while_is_waited_for(
+    store: PostgresStore, postgres_server: LocalPostgres
+) -> None:
+    postgres_server.stop()
+    starter = threading.Timer(1, postgres_server.start)
+    starter.start()
+    add(store, "ann")
+    starter.join()
+    assert names(store) == ["ann"]
+
+
+def test_lost_in_a_transaction_nothing_was_written(
+    store: PostgresStore, postgres_server: LocalPostgres
+) -> None:
+    def lost(*, after: bool) -> None:
+        with store.transaction() as writer:
+            writer.add_identity("ann", "{}", TIME)
+            postgres_server.restart(crash=True)
+            if after:
+                writer.set_meta("key", "value")
+
+    for after in (True, False):
+        with pytest.raises(GalleryUnreachableError):
+            lost(after=after)
+        assert names(store) == []
+    add(store, "ann")
+    assert names(store) == ["ann"]
+
+
+def test_lost_in_a_snapshot(store: PostgresStore, postgres_server: LocalPostgres) -> None:
+    def lost() -> None:
+        with store.snapshot() as reader:
+            postgres_server.restart()
+            reader.names()
+
+    with pytest.raises(GalleryUnreachableError):
+        lost()
+    assert names(store) == []
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_an_answer_to_commit_that_never_came(
+    store: PostgresStore,
+    postgres_server: LocalPostgres,
+    monkeypatch: pytest.MonkeyPatch,
+    moment: str,
+) -> None:
+    """The server knows whether it committed: what is told to the caller is what happened."""
+    commit = module.Connections._commit
+
+    class Broken:
+        """A connection whose COMMIT is lost, before or after the server got it."""
+
+        def __init__(self, connection: Any) -> None:
+            self.connection = connection
+
+        def execute(self, query: str) -> Any:
+            if moment == "after":
+                self.connection.execute(query)
+            postgres_server.restart(crash=True)
+            return self.connection.execute("SELECT 1")
+
+    monkeypatch.setattr(
+        module.Connections, "_commit", lambda self, c, number: commit(self, Broken(c), number)
+    )
+    if moment == "after":
+        add(store, "ann")
+    else:
+        with pytest.raises(GalleryUnreachableError, match="nothing was written; try again"):
+            add(store, "ann")
+    monkeypatch.undo()
+    assert names(store) == (["ann"] if moment == "after" else [])
+    with store.snapshot() as reader:
+        assert reader.version() == (2 if moment == "after" else 1)
+
+
+def test_a_server_that_does_not_come_back(
+    postgres_server: LocalPostgres, store: PostgresStore
+) -> None:
+    hasty = PostgresStore(postgres_server.uri + "&gallery=restarted&reconnect=0")
+    postgres_server.stop()
+    try:
+        with pytest.raises(GalleryUnreachableError, match="check that the server runs"):
+            names(hasty)
+    finally:
+        postgres_server.start()
+    assert names(hasty) == []
+    hasty.close()
