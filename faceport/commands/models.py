@@ -29,7 +29,7 @@ def load_pipeline(choices: Mapping[str, Any], *, workers: int = 1) -> Pipeline:
     pipeline = Pipeline.load(
         choices["detector"],
         choices["embedder"],
-        options=_session_options(choices),
+        options=picked_session_options(choices),
         backend=choices["backend"],
         precision=choices["precision"],
         detector_backend=choices["detector_backend"],
@@ -39,11 +39,16 @@ def load_pipeline(choices: Mapping[str, Any], *, workers: int = 1) -> Pipeline:
         reduced_decoding=choices["reduced_decoding"],
         **{name: choices[name] for name in LIMITS},
     )
-    if pipeline.embedder.is_stub:
-        warn(STUB_WARNING)
-    elif choices["detector"] == "stub":
-        warn(STUB_DETECTOR_WARNING)
+    warn_of_stubs(is_stub=pipeline.embedder.is_stub, detector=choices["detector"])
     return pipeline
+
+
+def warn_of_stubs(*, is_stub: bool, detector: str) -> None:
+    """Say on stderr if the embedder, or else the detector, is the stub."""
+    if is_stub:
+        warn(STUB_WARNING)
+    elif detector == "stub":
+        warn(STUB_DETECTOR_WARNING)
 
 
 def load_detector(choices: Mapping[str, Any]) -> Detector:
@@ -57,14 +62,14 @@ def load_detector(choices: Mapping[str, Any]) -> Detector:
     limits = {name: choices[name] for name in LIMITS}
     return open_detector(
         choices["detector"],
-        _session_options(choices),
+        picked_session_options(choices),
         backend=choices["detector_backend"],
         precision=choices["detector_precision"],
         **limits,
     )
 
 
-def _session_options(choices: Mapping[str, Any]) -> SessionOptions | None:
+def picked_session_options(choices: Mapping[str, Any]) -> SessionOptions | None:
     """Return what the options say of sessions; None if they say nothing, so that tuning counts."""
     from faceport.runtime.sessions import SessionOptions
 
