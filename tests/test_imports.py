@@ -17,6 +17,7 @@ HEAVY |= {"openvino", "tensorrt_rtx", "cuda"}
 HEAVY |= {"torchvision", "onnxslim", "onnxscript", "safetensors", "huggingface_hub", "skimage"}
 HEAVY |= {"matplotlib", "yaml"}
 HEAVY |= {"pyarrow", "ray"}
+HEAVY |= {"numkong", "usearch", "faiss"}
 HEAVY |= {"psycopg", "psycopg_pool", "pgvector"}
 
 CORE = {"errors", "codec", "spec", "version"}

@@ -1,0 +1,58 @@
+"""A look through all rows, block by block and on several threads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+from numpy.typing import NDArray
+
+from faceport.gallery.indexes.blocks import row_parts
+from faceport.gallery.indexes.topk import Candidates
+from faceport.gallery.types import Float
+from faceport.runtime.device import usable_cores
+
+Score = Callable[[slice], Float]
+"""Gives (n, rows) scores of some rows."""
+
+
+class Scanner:
+    """Threads that look through rows; the same ones for every search of an index."""
+
+    def __init__(self, threads: int | None) -> None:
+        """Take so many threads, by default one for each core this process may use."""
+        self._threads = threads or usable_cores()
+        self._pool = ThreadPoolExecutor(self._threads, "gallery-search")
+
+    def shared(
+        self, score: Score, rows: int, step: int, k: int, errors: Float
+    ) -> list[NDArray[np.intp]]:
+        """Scan as `alone` does, a part of the rows on each thread."""
+        if rows <= step:
+            return alone(score, rows, step, k, errors)
+        parts = row_parts(rows, self._threads)
+        kept = Candidates(k, errors)
+        for found in self._pool.map(lambda part: _scan(score, part, step, k, errors), parts):
+            kept.join(found)
+        return kept.rows()
+
+
+def alone(score: Score, rows: int, step: int, k: int, errors: Float) -> list[NDArray[np.intp]]:
+    """Return, for each query, the rows that may be among its k best.
+
+    Args:
+        score: of some rows; wrong by at most `errors`.
+        rows: how many there are.
+        step: how many are scored at once.
+        k: how many are wanted of each query.
+        errors: (n,) of each query.
+    """
+    return _scan(score, slice(0, rows), step, k, errors).rows()
+
+
+def _scan(score: Score, part: slice, step: int, k: int, errors: Float) -> Candidates:
+    kept = Candidates(k, errors)
+    for start in range(part.start, part.stop, step):
+        kept.add(score(slice(start, min(start + step, part.stop))), start)
+    return kept
