@@ -18,10 +18,11 @@
     ├── SessionError                a model did not load or run
     │   ├── ProviderUnavailableError  the provider asked for is not there
     │   └── ForeignEngineError      an engine belongs to another GPU or version of TensorRT
-    ├── DatasetError                a data set of faces is damaged, of other settings, or not writable
+    ├── DatasetError                a data set of faces is damaged, or of other settings
     └── GalleryError
         ├── FingerprintMismatchError  vectors of another embedder
-        └── GalleryUnreachableError   its server is not there, or was lost; nothing was written
+        └── GalleryUnreachableError   its server is not there; nothing was written
+            └── GalleryInterruptedError   it was lost in the middle; nothing was written
 
 Every error says what was received, what was expected, and what to do.
 """
@@ -153,4 +154,8 @@ class FingerprintMismatchError(GalleryError):
 
 
 class GalleryUnreachableError(GalleryError):
-    """A gallery's server is not there or was lost; what it was asked to write was not written."""
+    """A gallery's server is not there; what it was asked to write was not written."""
+
+
+class GalleryInterruptedError(GalleryUnreachableError):
+    """A gallery's server was lost in the middle; nothing was written, so it may be asked again."""

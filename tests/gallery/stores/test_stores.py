@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -62,7 +63,7 @@ def test_what_was_written_is_read_by_another(open_again: Opener) -> None:
         row = reader.identity("ann")
         assert row is not None
         assert (row.name, row.samples, row.created, row.changed) == ("ann", 2, TIME, TIME)
-        assert '"愛"' in row.metadata
+        assert json.loads(row.metadata) == {"door": 3, "note": "愛"}
         samples = reader.samples(row.id)
         assert [s.id for s in samples] == ids
         assert [s.source for s in samples] == ["1.jpg", "2.jpg"]

@@ -13,9 +13,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from faceport.errors import GalleryError, GalleryUnreachableError, InputError
+from faceport.errors import GalleryError, InputError
 from faceport.gallery.stores.postgres.address import Address
-from faceport.gallery.stores.postgres.failures import failure, lost, refusal, translated
+from faceport.gallery.stores.postgres.failures import (
+    failure,
+    interrupted,
+    lost,
+    refusal,
+    translated,
+)
 
 if TYPE_CHECKING:
     import psycopg
@@ -86,15 +92,17 @@ class Connections:
         """Open a snapshot.
 
         Raises:
-            GalleryUnreachableError: the server is not there, or was lost meanwhile.
+            GalleryUnreachableError: the server is not there.
+            GalleryInterruptedError: it was lost before the block's end.
             GalleryError: it refused.
         """
         with translated(self._address.location):
             connection = self._begin(READ, "SELECT 1")
-            try:
+        try:
+            with translated(self._address.location, begun=True):
                 yield connection
-            finally:
-                self._give_back(connection)
+        finally:
+            self._give_back(connection)
 
     @contextmanager
     def writing(self) -> Iterator[tuple[Connection, str]]:
@@ -104,17 +112,19 @@ class Connections:
             The connection, and the token that the block leaves in `commits`.
 
         Raises:
-            GalleryUnreachableError: the server is not there, or was lost; nothing was written.
+            GalleryUnreachableError: the server is not there.
+            GalleryInterruptedError: it was lost before it had committed; nothing was written.
             GalleryError: it refused; nothing was written.
         """
         with translated(self._address.location):
             connection = self._begin(WRITE, LOCK)
-            token = str(uuid.uuid4())
-            try:
+        token = str(uuid.uuid4())
+        try:
+            with translated(self._address.location, begun=True):
                 yield connection, token
                 self._commit(connection, token)
-            finally:
-                self._give_back(connection)
+        finally:
+            self._give_back(connection)
 
     def _begin(self, begin: str, query: str) -> Connection:
         """Begin a transaction on a connection that works; nothing was done before, so try on."""
@@ -167,10 +177,7 @@ class Connections:
                 raise
             done = self._was_committed(token)
         if not done:
-            raise GalleryUnreachableError(
-                f"gallery {self._address.location}: the server was lost in a transaction",
-                fix="nothing was written; try again",
-            )
+            raise interrupted(self._address.location)
 
     def _was_committed(self, token: str) -> bool:
         import psycopg

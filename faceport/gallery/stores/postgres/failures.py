@@ -7,7 +7,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from faceport.errors import GalleryError, GalleryUnreachableError, MissingDependencyError
+from faceport.errors import (
+    GalleryError,
+    GalleryInterruptedError,
+    GalleryUnreachableError,
+    MissingDependencyError,
+)
 
 if TYPE_CHECKING:
     import psycopg
@@ -70,11 +75,16 @@ def import_psycopg() -> None:
 
 
 @contextmanager
-def translated(location: str) -> Iterator[None]:
+def translated(location: str, *, begun: bool = False) -> Iterator[None]:
     """Turn psycopg's errors into ours.
 
+    Args:
+        location: of the gallery.
+        begun: a transaction is under way.
+
     Raises:
-        GalleryUnreachableError: the server was lost.
+        GalleryUnreachableError: the server is not there or lets us not in.
+        GalleryInterruptedError: it was lost in the transaction.
         GalleryError: it refused.
     """
     import psycopg
@@ -82,7 +92,17 @@ def translated(location: str) -> Iterator[None]:
     try:
         yield
     except psycopg.Error as error:
+        if begun and lost(error):
+            raise interrupted(location) from error
         raise failure(location, error) from error
+
+
+def interrupted(location: str) -> GalleryInterruptedError:
+    """Say that the server was lost in a transaction."""
+    return GalleryInterruptedError(
+        f"gallery {location}: the server was lost in a transaction",
+        fix="nothing was written; try again",
+    )
 
 
 def failure(location: str, error: psycopg.Error) -> GalleryError:

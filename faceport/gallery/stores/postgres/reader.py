@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from functools import cached_property
@@ -27,7 +28,7 @@ BLOCK = 16_384
 """Rows read at once: 32 MB of 512 float32 numbers."""
 
 _IDENTITY = """
-SELECT id, name, metadata::text, created, changed,
+SELECT id, name, metadata, created, changed,
     (SELECT count(*) FROM embeddings WHERE identity_id = identities.id)
 FROM identities"""
 _PAGES = {
@@ -223,7 +224,9 @@ class PostgresReader:
 
 def _identity(row: tuple[Any, ...]) -> IdentityRow:
     number, name, metadata, created, changed, samples = row
-    return IdentityRow(number, name, metadata, _time(created), _time(changed), samples)
+    # As `Gallery` writes it, whatever order jsonb keeps the keys in.
+    text = json.dumps(metadata, sort_keys=True)
+    return IdentityRow(number, name, text, _time(created), _time(changed), samples)
 
 
 def _time(moment: datetime) -> str:

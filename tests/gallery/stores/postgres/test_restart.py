@@ -10,7 +10,7 @@ import psycopg
 import pytest
 from face_stores import SPACE, TIME, add_person
 
-from faceport.errors import GalleryUnreachableError
+from faceport.errors import GalleryInterruptedError, GalleryUnreachableError
 from faceport.gallery.stores.postgres import PostgresStore
 from faceport.gallery.stores.postgres import connections as module
 
@@ -76,7 +76,7 @@ def test_lost_in_a_transaction_nothing_was_written(
                 writer.set_meta("key", "value")
 
     for after in (True, False):
-        with pytest.raises(GalleryUnreachableError):
+        with pytest.raises(GalleryInterruptedError):
             lost(after=after)
         assert names(store) == []
     add(store, "ann")
@@ -89,7 +89,7 @@ def test_lost_in_a_snapshot(store: PostgresStore, postgres_server: LocalPostgres
             postgres_server.restart()
             reader.names()
 
-    with pytest.raises(GalleryUnreachableError):
+    with pytest.raises(GalleryInterruptedError):
         lost()
     assert names(store) == []
 
@@ -122,7 +122,7 @@ def test_an_answer_to_commit_that_never_came(
     if moment == "after":
         add(store, "ann")
     else:
-        with pytest.raises(GalleryUnreachableError, match="nothing was written; try again"):
+        with pytest.raises(GalleryInterruptedError, match="nothing was written; try again"):
             add(store, "ann")
     monkeypatch.undo()
     assert names(store) == (["ann"] if moment == "after" else [])
