@@ -59,10 +59,24 @@ def save_figure(figure: Figure, target: Path) -> None:
     Raises:
         InputError: the file can't be written.
     """
+    _plain_texts(figure)
     with atomic_file(target, InputError) as partial, warnings.catch_warnings():
         # A name in a script that the font lacks is drawn as boxes: no reason to complain.
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
         figure.savefig(partial, format="png", dpi=DOTS_PER_INCH)
+
+
+def _plain_texts(figure: Figure) -> None:
+    """Have all texts drawn as they are: names may hold `$…$`, or bytes that are no UTF-8."""
+    from matplotlib.text import Text
+
+    axes = [axis for one in figure.axes for axis in (one.xaxis, one.yaxis)]
+    # Those of logarithmic axes are matplotlib's own formulas.
+    ticks = {id(text) for axis in axes for text in axis.get_ticklabels(which="both")}
+    for text in figure.findobj(Text):
+        if isinstance(text, Text) and id(text) not in ticks:
+            text.set_parse_math(False)
+            text.set_text(text.get_text().encode("utf-8", "replace").decode())
 
 
 def shortened(text: str, most: int) -> str:

@@ -94,7 +94,7 @@ def plot_scores(sets: Sequence[ScoreSet], target: Path, title: str) -> None:
 
 
 def plot_roc(sets: Sequence[ScoreSet], target: Path, title: str) -> None:
-    """Draw true against false match rate, and the false non-match rate on logarithmic axes (DET).
+    """Draw true against false accept rate, and the miss rate on logarithmic axes (DET).
 
     Both end at the left where one impostor pair is left: the data says nothing about lower rates.
 
@@ -119,8 +119,8 @@ def plot_roc(sets: Sequence[ScoreSet], target: Path, title: str) -> None:
         left.plot(curve.far[shown], curve.tar[shown], **look)
         right.plot(curve.far[shown], np.maximum(rates, 1e-9), **look)
     limit = min(0.09, least * 0.8)
-    _rates_axis(left, limit, "true match rate")
-    _rates_axis(right, limit, "false non-match rate (a miss)")
+    _rates_axis(left, limit, "true accept rate")
+    _rates_axis(right, limit, "miss rate (1 - true accept rate)")
     right.set_yscale("log")
     right.set_ylim(min(0.5 * missed, 0.01), 1.3)
     left.set_ylim(lowest - 0.04 * (1.0 - lowest), 1.0 + 0.04 * (1.0 - lowest))
@@ -183,6 +183,6 @@ def _finite(scores: Scores) -> Scores:
 def _rates_axis(axis: Axes, limit: float, label: str) -> None:
     axis.set_xscale("log")
     axis.set_xlim(limit, 1.0)
-    axis.set_xlabel("false match rate")
+    axis.set_xlabel("false accept rate")
     axis.set_ylabel(label)
     axis.grid(alpha=0.3, which="both")

@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from faceport.atomic import atomic_file
+from faceport.benchmarks.accuracy.figures import check_plots, save_figure
 from faceport.benchmarks.latency.cases import threads_text
 from faceport.benchmarks.latency.document import Results
 from faceport.benchmarks.latency.results import CaseResult
-from faceport.errors import InputError, MissingDependencyError
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -22,7 +21,6 @@ LOG_FROM = 12.0
 LEAST_LOSS = 1e-7
 """Losses below it are float32 noise and are drawn at it."""
 MARKERS = {"fp32": "o", "fp16": "s", "int8": "^"}
-DPI = 120
 
 
 def write_plots(folder: Path, results: Results) -> list[str]:
@@ -35,16 +33,17 @@ def write_plots(folder: Path, results: Results) -> list[str]:
     measured = [result for result in results.cases if result.timing is not None]
     if not measured:
         return []
-    _import_matplotlib()
+    check_plots()
     names = []
     for batch in sorted({result.case.batch for result in measured}):
         own = [result for result in measured if result.case.batch == batch]
         names.append(f"latency-batch-{batch}.png")
-        _save(folder / names[-1], latency_figure(own, results.subject.name))
+        save_figure(latency_figure(own, results.subject.name), folder / names[-1])
     least = min(result.case.batch for result in measured)
     names.append("latency-accuracy.png")
     same = [result for result in measured if result.case.batch == least]
-    _save(folder / names[-1], accuracy_figure(same, results.subject.name, results.subject.fed))
+    figure = accuracy_figure(same, results.subject.name, results.subject.fed)
+    save_figure(figure, folder / names[-1])
     return names
 
 
@@ -175,18 +174,3 @@ def _colours(shown: Sequence[CaseResult]) -> dict[str, Any]:
     labels = sorted({result.case.session.label for result in shown})
     palette = colormaps["tab20" if len(labels) > 10 else "tab10"]
     return {label: palette(number % palette.N) for number, label in enumerate(labels)}
-
-
-def _save(path: Path, figure: Figure) -> None:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-
-    FigureCanvasAgg(figure)
-    with atomic_file(path, InputError) as partial:
-        figure.savefig(partial, format="png", dpi=DPI)
-
-
-def _import_matplotlib() -> None:
-    try:
-        import matplotlib  # noqa: F401
-    except ImportError as error:
-        raise MissingDependencyError("matplotlib", "bench") from error

@@ -40,6 +40,17 @@ def test_points_of_equal_accuracy(tmp_path: Path) -> None:
         assert picture.height > 500
 
 
+@pytest.mark.parametrize("name", ["$\\bad$", "r\udcff", "名前"])
+def test_names_are_drawn_as_they_are(tmp_path: Path, name: str) -> None:
+    sets = [ScoreSet(name, np.array([0.5]), np.array([0.1]))]
+    plot_scores(sets, tmp_path / "scores.png", name)
+    plot_roc(sets, tmp_path / "roc.png", name)
+    plot_latency([Point(name, 1.0, 1.0)], tmp_path / "latency.png", name, "accuracy")
+    grey = np.full((20, 20, 3), 128, np.uint8)
+    draw_panel([Row((Tile(grey, name),), title=name)], tmp_path / "panel.png", name, name)
+    assert len(list(tmp_path.iterdir())) == 4
+
+
 def test_whether_there_is_a_score_to_draw() -> None:
     nothing = np.array([FAILED])
     assert not ScoreSet("a", nothing, np.array([])).some

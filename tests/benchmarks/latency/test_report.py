@@ -139,3 +139,9 @@ def test_numbers(value: float | None, text: str) -> None:
 )
 def test_losses(loss: float | None, text: str) -> None:
     assert loss_text(loss) == text
+
+
+@pytest.mark.parametrize("name", ["$\\bad$.jpg", "r\udcff.jpg", "名前.jpg"])
+def test_names_are_drawn_as_they_are(full: Results, tmp_path: Path, name: str) -> None:
+    write_plots(tmp_path, replace(full, subject=replace(full.subject, name=name, fed=name)))
+    assert (tmp_path / "latency-accuracy.png").stat().st_size > 1000
