@@ -152,3 +152,41 @@ def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "psycopg_pool", None)
     with pytest.raises(MissingDependencyError, match=r"faceport\[postgres\]"):
         PostgresStore("postgresql://h/d")
+
+
+def test_another_writer_is_waited_for_only_so_long(
+    postgres_gallery: str, request: pytest.FixtureRequest
+) -> None:
+    busy, other = (
+        PostgresStore(postgres_gallery),
+        PostgresStore(postgres_gallery + "&statement_timeout=1"),
+    )
+    request.addfinalizer(busy.close)
+    request.addfinalizer(other.close)
+
+    def wait() -> None:
+        with other.transaction():
+            pass
+
+    with busy.transaction() as writer:
+        writer.set_meta("key", "value")
+        with pytest.raises(GalleryError, match="another writer was busy"):
+            wait()
+        with other.snapshot() as reader:
+            assert reader.meta("key") is None
+    wait()
+
+
+def test_more_threads_than_connections(
+    postgres_gallery: str, request: pytest.FixtureRequest
+) -> None:
+    store = PostgresStore(postgres_gallery + "&pool_size=1&reconnect=0")
+    request.addfinalizer(store.close)
+
+    def look() -> None:
+        with store.snapshot():
+            pass
+
+    with store.snapshot(), pytest.raises(GalleryError, match="raise pool_size"):
+        look()
+    look()
