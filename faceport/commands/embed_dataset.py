@@ -124,19 +124,19 @@ def _models(choices: Mapping[str, Any]) -> dict[str, Any]:
 
 def _followed(shards: Any, run: Run, output: Path, shown: Screen) -> Counted:
     """Count what comes, and tell how far it is; say on an interruption what is kept."""
+    from faceport.datasets.info import missing_shards
     from faceport.datasets.rows import Counted
 
-    pictures = faces = empty = failed = done = 0
+    pictures = faces = empty = failed = 0
     # The last shard may be smaller, by which the total can be off until it is done.
     total = min(len(run.missing) * run.info.shard_size, run.info.pictures)
     try:
         for one in shards:
-            done += 1
             pictures, faces = pictures + one.counted.pictures, faces + one.counted.faces
             empty, failed = empty + one.counted.empty, failed + one.counted.failed
             shown.pictures(pictures, total)
     except (KeyboardInterrupt, SystemExit):
-        there = run.info.shards - len(run.missing) + done
+        there = run.info.shards - len(missing_shards(output, run.info))
         note(
             f"{there} of {run.info.shards} shards are in {output}; "
             "the same command goes on from there"

@@ -115,11 +115,16 @@ def _ready(crew: Sequence[_Worker]) -> list[_Worker]:
 def _count_death(number: int, deaths: Counter[int]) -> None:
     deaths[number] += 1
     if deaths[number] >= MOST_DEATHS:
-        raise DatasetError(
-            f"{MOST_DEATHS} workers died on shard {number}",
-            fix="the memory may be too small for so many workers, or one of the shard's pictures "
-            "crashes its decoder; smaller shards (in a new --output) narrow it down",
-        )
+        raise died_too_often(number)
+
+
+def died_too_often(number: int) -> DatasetError:
+    """Return the error of a shard that nobody survives."""
+    return DatasetError(
+        f"{MOST_DEATHS} workers died on shard {number}",
+        fix="the memory may be too small for so many workers, or one of the shard's pictures "
+        "crashes its decoder; smaller shards (in a new --output) narrow it down",
+    )
 
 
 def _work(pipe: Connection, job: Job, parent: int) -> None:

@@ -10,19 +10,22 @@ from __future__ import annotations
 
 import logging
 import os
+import secrets
 import shutil
 import signal
 import tempfile
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from faceport.datasets.job import Done, Job, ShardEmbedder
+from faceport.datasets.local_engine import MOST_DEATHS, died_too_often
 from faceport.datasets.rows import Counted
 from faceport.errors import DatasetError, FaceportError, MissingDependencyError
 
-MOST_RETRIES = 2
-"""How often a shard is begun again after its actor died: three times in all, as in `run_local`."""
+ATTEMPT = ".attempt-{:06}"
+"""A file with a byte for every time that a shard was begun; gone when the shard is done."""
 
 STORE_BYTES = 128 * 1024 * 1024
 """Of Ray's shared memory, which would be a third of the machine's: only counts pass through it."""
@@ -31,14 +34,16 @@ SILENCE = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "RAY_BACKEND_LOG_LEVEL": "fatal",
 }
-"""Environment for Ray: nothing sent out, no bars of its own, no warning about GPUs."""
+"""Environment for Ray: nothing sent out, no lines of its own, no warning of GPUs."""
 
 
 class ShardActor:
     """One member of the pool; loads the models once."""
 
     def __init__(self, job: Job) -> None:
+        self._folder = job.folder
         self._embedder = ShardEmbedder(job)
 
     def __call__(self, batch: Mapping[str, Any]) -> dict[str, list[Any]]:
@@ -46,12 +51,26 @@ class ShardActor:
         answers: list[dict[str, Any]] = []
         for number in batch["number"].tolist():
             try:
+                attempt = self._begin(number)
                 done = self._embedder.embed(number)
+                attempt.unlink(missing_ok=True)
                 answers.append({"number": number, **vars(done.counted), "problem": ""})
             except FaceportError as error:
                 nothing = dict.fromkeys(Counted.__dataclass_fields__, 0)
                 answers.append({"number": number, **nothing, "problem": str(error)})
         return {name: [answer[name] for answer in answers] for name in answers[0]}
+
+    def _begin(self, number: int) -> Path:
+        """Count this attempt: Ray itself restarts actors and retries their shards without end."""
+        attempt = self._folder / ATTEMPT.format(number)
+        try:
+            with attempt.open("ab") as file:
+                if file.tell() >= MOST_DEATHS:
+                    raise died_too_often(number)
+                file.write(b".")
+        except OSError as error:
+            raise DatasetError(f"{attempt} can't be written: {error.strerror}") from error
+        return attempt
 
 
 def run_ray(
@@ -69,7 +88,11 @@ def run_ray(
         MissingDependencyError: Ray is not installed.
         DatasetError: Ray failed, or an actor met an error that is not one picture's.
     """
+    # Ray reads its environment when it is imported.
     os.environ.update(SILENCE)
+    if address is None:
+        # Its ports are open to the network, and whoever gets in may run code.
+        os.environ.update(RAY_AUTH_MODE="token", RAY_AUTH_TOKEN=secrets.token_hex(32))
     ray = _import_ray()
     try:
         with _connected(ray, workers, address):
@@ -98,8 +121,6 @@ def _answers(ray: Any, job: Job, numbers: Sequence[int], workers: int) -> Iterat
         batch_format="numpy",
         compute=ray.data.ActorPoolStrategy(size=workers, max_tasks_in_flight_per_actor=1),
         num_cpus=1,
-        max_restarts=-1,
-        max_task_retries=MOST_RETRIES,
     )
     yield from done.iter_rows()
 

@@ -192,7 +192,7 @@ def _locked(folder: Path) -> Iterator[None]:
 
 
 def _sweep(folder: Path) -> None:
-    """Remove what a killed worker was in the middle of writing."""
-    for pattern in (".part-*", "._*"):
+    """Remove what killed workers left: files they were writing, and counts of their attempts."""
+    for pattern in (".part-*", "._*", ".attempt-*"):
         for path in folder.glob(pattern):
             path.unlink(missing_ok=True)
