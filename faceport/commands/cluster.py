@@ -37,4 +37,4 @@ def command(
     """
     target = output or dataset / OUTPUT
     summary = cluster(dataset, threshold, target, memory, as_json)
-    report(summary, threshold, target, as_json, "faces that are not the best of theirs")
+    report(summary, threshold, target, as_json)

@@ -82,15 +82,15 @@ def cluster(dataset: Path, threshold: float, target: Path, memory: int, quiet: b
     return Summary(faces.count, len(clusters.sizes), repeated, extra, tuple(groups))
 
 
-def report(summary: Summary, threshold: float, target: Path, as_json: bool, extra: str) -> None:
-    """Print a summary; `extra` names the faces that are not their cluster's best."""
+def report(summary: Summary, threshold: float, target: Path, as_json: bool) -> None:
+    """Print a summary."""
     from faceport.codec import encode
 
     if as_json:
         values: dict[str, Any] = {"output": str(target), "threshold": threshold}
         print_json({**values, **encode(summary)})
         return
-    columns = ("faces", "clusters", "of two or more", extra)
+    columns = ("faces", "clusters", "of two or more", "beyond the best of each")
     row = (summary.faces, summary.clusters, summary.repeated, summary.extra)
     print_table(f"{target}, threshold {threshold:g}", columns, [row])
     if summary.largest:

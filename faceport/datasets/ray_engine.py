@@ -13,6 +13,7 @@ import os
 import secrets
 import shutil
 import signal
+import sys
 import tempfile
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -137,7 +138,8 @@ def _connected(ray: Any, workers: int, address: str | None) -> Iterator[None]:
         options |= {"num_cpus": workers, "include_dashboard": False, "_temp_dir": folder}
         options |= {"object_store_memory": STORE_BYTES}
     try:
-        ray.init(address=address or "local", **options)
+        with _silent():
+            ray.init(address=address or "local", **options)
         logging.getLogger("ray.data").setLevel(logging.ERROR)
         # Ray puts one of its own in, which leaves without cleaning up.
         signal.signal(signal.SIGTERM, handler)
@@ -147,6 +149,20 @@ def _connected(ray: Any, workers: int, address: str | None) -> Iterator[None]:
         signal.signal(signal.SIGTERM, handler)
         if folder is not None:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _silent() -> Iterator[None]:
+    """Keep lines from stderr that Ray's native code writes there by itself; errors are raised."""
+    sys.stderr.flush()
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
 
 
 def _import_ray() -> Any:
