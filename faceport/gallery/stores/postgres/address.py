@@ -15,6 +15,9 @@ from urllib.parse import unquote
 from faceport.errors import InputError
 
 SCHEMES = ("postgresql://", "postgres://")
+Method = Literal["hnsw", "none"]
+"""How the server finds the nearest vectors."""
+
 _GALLERY_NAME = re.compile(r"[a-z0-9_]{1,40}")
 
 
@@ -24,19 +27,20 @@ class Options:
 
     Attributes:
         gallery: lower-case letters, digits and `_`; one database holds any number.
-        index: `hnsw` is approximate search by pgvector's graph; `none` is exact. Only a gallery
-            without vectors takes another; `exact=1` searches one with a graph exactly.
+        index: `hnsw` is approximate search by pgvector's graph, `none` is exact. Where a gallery
+            has the other, its graph is made or removed at opening; None leaves what it has, and
+            is `hnsw` in a new one. A graph is made faster of all vectors than with each of them.
         m: edges of a node in the graph, 2 to 100.
         ef_construction: candidates looked at for each new node, at least 2 `m`.
         ef_search: candidates looked at in a search, 1 to 1000: more find more and take longer.
-        exact: 1 leaves the graph aside.
+        exact: 1 leaves the graph aside in searches.
         pool_size: connections at most.
         statement_timeout: seconds that one statement may take, waiting for locks included.
         reconnect: seconds for which a lost server is waited for.
     """
 
     gallery: str = ""
-    index: Literal["hnsw", "none"] = "hnsw"
+    index: Method | None = None
     m: int = 16
     ef_construction: int = 64
     ef_search: int = 100

@@ -7,11 +7,10 @@ Yashunin, "Efficient and robust approximate nearest neighbor search using HNSW g
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from faceport.errors import GalleryError, InputError
-from faceport.gallery.stores.postgres.address import Options
+from faceport.gallery.stores.postgres.address import Method, Options
 from faceport.gallery.types import Space, VectorType
 
 if TYPE_CHECKING:
@@ -41,7 +40,7 @@ def column_type(vector_type: VectorType) -> str:
     return TYPES[vector_type]
 
 
-def check_dimension(space: Space, vector_type: VectorType, index_method: str) -> None:
+def check_dimension(space: Space, vector_type: VectorType, method: Method) -> None:
     """Refuse vectors that are too long for the column or its index.
 
     Raises:
@@ -53,7 +52,7 @@ def check_dimension(space: Space, vector_type: VectorType, index_method: str) ->
             received=f"{space.dim} numbers",
             expected=f"at most {MOST_NUMBERS}",
         )
-    if index_method == "hnsw" and space.dim > MOST_INDEXED[vector_type]:
+    if method == "hnsw" and space.dim > MOST_INDEXED[vector_type]:
         raise GalleryError(
             f"pgvector's HNSW index takes no {vector_type} vectors of this length",
             received=f"{space.dim} numbers",
@@ -65,40 +64,42 @@ def check_dimension(space: Space, vector_type: VectorType, index_method: str) ->
 
 
 def shape_columns(
-    connection: Connection,
-    space: Space | None,
-    vector_type: VectorType,
-    options: Options,
-    *,
-    keep: bool,
+    connection: Connection, space: Space | None, vector_type: VectorType, *, keep: bool
 ) -> None:
-    """Give the columns a type, a dimension and an index.
+    """Give the columns a type and a dimension, without an index.
 
     Args:
         connection: in a transaction that holds the gallery's write lock.
-        space: None: no dimension and no index.
+        space: None: no dimension.
         vector_type: of the numbers.
-        options: of the index.
         keep: convert the vectors that are there; else they are removed.
     """
-    for statement in _statements(space, vector_type, options, keep):
-        connection.execute(statement.encode())
-
-
-def _statements(
-    space: Space | None, vector_type: VectorType, options: Options, keep: bool
-) -> Iterator[str]:
-    # Making an index of many vectors may take longer than a statement should.
-    yield "SET LOCAL statement_timeout = 0"
-    yield "LOCK TABLE identities, embeddings IN ACCESS EXCLUSIVE MODE"
-    name = column_type(vector_type)
-    kind = f"{name}({space.dim})" if space else name
+    drop_indexes(connection)
+    kind = column_type(vector_type) + (f"({space.dim})" if space else "")
     for table, column in COLUMNS.values():
-        yield f"DROP INDEX IF EXISTS {table}_hnsw"
         value = f"{column}::{kind}" if keep else f"NULL::{kind}"
-        yield f"ALTER TABLE {table} ALTER {column} TYPE {kind} USING {value}"
-        if space and options.index == "hnsw":
-            yield (
-                f"CREATE INDEX {table}_hnsw ON {table} USING hnsw ({column} {name}_ip_ops) "
-                f"WITH (m = {options.m}, ef_construction = {options.ef_construction})"
-            )
+        _run(connection, f"ALTER TABLE {table} ALTER {column} TYPE {kind} USING {value}")
+
+
+def make_indexes(connection: Connection, vector_type: VectorType, options: Options) -> None:
+    """Make the graphs of all vectors that are there; the transaction holds the write lock."""
+    operators = f"{column_type(vector_type)}_ip_ops"
+    for table, column in COLUMNS.values():
+        _run(
+            connection,
+            f"CREATE INDEX {table}_hnsw ON {table} USING hnsw ({column} {operators}) "
+            f"WITH (m = {options.m}, ef_construction = {options.ef_construction})",
+        )
+
+
+def drop_indexes(connection: Connection) -> None:
+    """Remove the graphs, with nobody reading; the transaction holds the write lock."""
+    # What follows may take longer than a statement should.
+    _run(connection, "SET LOCAL statement_timeout = 0")
+    _run(connection, "LOCK TABLE identities, embeddings IN ACCESS EXCLUSIVE MODE")
+    for table, _ in COLUMNS.values():
+        _run(connection, f"DROP INDEX IF EXISTS {table}_hnsw")
+
+
+def _run(connection: Connection, statement: str) -> None:
+    connection.execute(statement.encode())

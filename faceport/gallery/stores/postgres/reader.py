@@ -16,6 +16,7 @@ from faceport.gallery.stores.base import (
     StoreStats,
     VectorRows,
 )
+from faceport.gallery.stores.postgres.address import Method
 from faceport.gallery.stores.postgres.binary import rows_from_copy, vector_from_bytes
 from faceport.gallery.stores.postgres.columns import TYPES
 from faceport.gallery.stores.postgres.statistics import read_stats
@@ -55,7 +56,7 @@ class State(NamedTuple):
     fingerprint: str | None
     dim: int | None
     is_stub: bool | None
-    index_method: str
+    index_method: Method
 
     @property
     def space(self) -> Space | None:

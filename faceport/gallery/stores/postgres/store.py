@@ -71,8 +71,7 @@ class PostgresStore:
                 self.read_only = _only_reads(connection, address.schema)
             self._connections.open()
         self._vector_type: VectorType = "float32"
-        with self.snapshot():
-            pass
+        self._make_index_as_asked()
 
     @contextmanager
     def snapshot(self) -> Iterator[PostgresReader]:
@@ -120,6 +119,14 @@ class PostgresStore:
     def close(self) -> None:
         """Close all connections."""
         self._connections.close()
+
+    def _make_index_as_asked(self) -> None:
+        with self.snapshot() as reader:
+            asked, has = self._options.index, reader.state.index_method
+            settled = reader.space() is None or asked in (None, has)
+        if asked and not settled and not self.read_only:
+            with self.transaction() as writer:
+                writer.set_index(asked)
 
     def _look_at(self, reader: PostgresReader) -> None:
         # Another process may have changed both since the gallery was opened.

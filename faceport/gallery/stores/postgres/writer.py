@@ -9,8 +9,14 @@ import numpy as np
 
 from faceport.errors import GalleryError
 from faceport.gallery.stores.base import AuditRow, NewSample
-from faceport.gallery.stores.postgres.address import Options
-from faceport.gallery.stores.postgres.columns import check_dimension, column_type, shape_columns
+from faceport.gallery.stores.postgres.address import Method, Options
+from faceport.gallery.stores.postgres.columns import (
+    check_dimension,
+    column_type,
+    drop_indexes,
+    make_indexes,
+    shape_columns,
+)
 from faceport.gallery.stores.postgres.reader import PostgresReader
 from faceport.gallery.types import Float, Space, VectorType
 
@@ -54,32 +60,41 @@ class PostgresWriter(PostgresReader):
         """Set the embedding space; with another than before all vectors are removed."""
         if space == self.space():
             return
-        method = self._options.index if space else "none"
+        method = self._method()
         if space:
             check_dimension(space, self.vector_type(), method)
         self._changed.update(self.names())
-        shape_columns(self.connection, space, self.vector_type(), self._options, keep=False)
+        shape_columns(self.connection, space, self.vector_type(), keep=False)
         self._run(
-            "UPDATE state SET fingerprint = %s, dim = %s, is_stub = %s, index_method = %s",
+            "UPDATE state SET fingerprint = %s, dim = %s, is_stub = %s",
             space and space.fingerprint,
             space and space.dim,
             space and space.is_stub,
-            method,
         )
         self._state_changed()
+        self._index(method)
 
     def set_vector_type(self, vector_type: VectorType) -> None:
         """Choose how vectors are kept; those there are converted."""
         column_type(vector_type)
         if vector_type == self.vector_type():
             return
-        space = self.space()
+        space, method = self.space(), self._method()
         if space:
-            check_dimension(space, vector_type, self.state.index_method)
+            check_dimension(space, vector_type, method)
         self._changed.update(self.names())
-        shape_columns(self.connection, space, vector_type, self._options, keep=True)
+        shape_columns(self.connection, space, vector_type, keep=True)
         self._run("UPDATE state SET vector_type = %s", vector_type)
         self._state_changed()
+        self._index(method)
+
+    def set_index(self, method: Method) -> None:
+        """Make or remove the graphs."""
+        space = self.space()
+        if space:
+            check_dimension(space, self.vector_type(), method)
+            drop_indexes(self.connection)
+        self._index(method)
 
     def set_meta(self, key: str, value: str | None) -> None:
         """Keep a text under a key; None removes it."""
@@ -196,6 +211,18 @@ class PostgresWriter(PostgresReader):
         self._count()
         self._changed.add(int(identity_id))
         return int(identity_id)
+
+    def _method(self) -> Method:
+        """What the address asks for where the gallery is new, else what the gallery has."""
+        if self.space() is None:
+            return self._options.index or "hnsw"
+        return self.state.index_method
+
+    def _index(self, method: Method) -> None:
+        if method == "hnsw" and self.space():
+            make_indexes(self.connection, self.vector_type(), self._options)
+        self._run("UPDATE state SET index_method = %s", method)
+        self._state_changed()
 
     def _state_changed(self) -> None:
         self.__dict__.pop("state", None)

@@ -163,3 +163,26 @@ def test_types_that_pgvector_has_not(opener: Opener) -> None:
 
     with pytest.raises(InputError, match="float16, or keep the gallery in a SQLite file"):
         choose()
+
+
+def test_the_graph_is_made_and_removed_as_the_address_asks(opener: Opener) -> None:
+    store = opener("&index=none")
+    fill(store, "float16")
+    _, owners, _ = brute_force(store, unit(3)[None], 5, "templates")
+    for parameters, method in (
+        ("", "none"),
+        ("&index=hnsw", "hnsw"),
+        ("", "hnsw"),
+        ("&index=none", "none"),
+    ):
+        store = opener(parameters)
+        with store.snapshot() as reader:
+            assert reader.stats().details["index"] == method
+            assert store.nearest(reader, unit(3)[None], 5, "templates")[1].tolist() == owners
+        assert store.check() == []
+    # Another type of vectors keeps what the gallery has.
+    with opener("").transaction() as writer:
+        writer.set_vector_type("float32")
+    with store.snapshot() as reader:
+        assert reader.stats().details["index"] == "none"
+    assert store.check() == []
