@@ -90,14 +90,16 @@ def match(faces: list[Face], again: list[Face], gallery_path: Path) -> list[str]
     gallery_path.unlink(missing_ok=True)
     with faceport.Gallery(gallery_path) as gallery:
         for number, face in enumerate(faces, 1):
-            gallery.enroll(f"face {number}", [face.embedding], ["photograph"])
+            gallery.enroll(f"face {number}", [faceport.Sample(face.embedding, "photograph")])
         found = gallery.search([face.embedding for face in again], threshold=THRESHOLD)
     if not faces or not again:
         say("   no face was found, so there is nothing to match; give another PHOTO=")
-    for number, (best, *_) in enumerate((m for m in found if m), 1):
-        verdict = best.name if best.known else "unknown"
-        say(f"   face {number} of the copy is {verdict} (cosine {best.score:.3f})")
-    return [f"{m[0].name} {m[0].score:.2f}" if m else "unknown" for m in found]
+    labels = []
+    for number, answer in enumerate(found, 1):
+        score = f"{answer.matches[0].score:.3f}" if answer.matches else "none"
+        say(f"   face {number} of the copy is {answer.name} (cosine {score})")
+        labels.append(f"{answer.name} {score}")
+    return labels
 
 
 @click.command()

@@ -13,7 +13,7 @@ from faceport.version import __version__
 if TYPE_CHECKING:
     from faceport.bundle import Bundle
     from faceport.errors import FaceportError
-    from faceport.gallery import Gallery
+    from faceport.gallery import Gallery, Sample
     from faceport.images import Image, load_image
     from faceport.runtime.pipeline import Pipeline
     from faceport.runtime.sessions.base import SessionOptions
@@ -31,6 +31,7 @@ __all__ = [
     "ModelSpec",
     "Pipeline",
     "PreprocessSpec",
+    "Sample",
     "SessionOptions",
     "__version__",
     "load_image",
@@ -47,6 +48,7 @@ _HOMES = {
     "ModelSpec": "faceport.spec",
     "Pipeline": "faceport.runtime.pipeline",
     "PreprocessSpec": "faceport.spec",
+    "Sample": "faceport.gallery",
     "SessionOptions": "faceport.runtime.sessions.base",
     "load_image": "faceport.images",
 }

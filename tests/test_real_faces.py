@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from faceport import Gallery, Pipeline
+from faceport import Gallery, Pipeline, Sample
 from faceport.commands.options import DEFAULT_THRESHOLD
 from faceport.runtime.types import Embedding, Face
 
@@ -74,12 +74,12 @@ def test_right_names_and_unknown_people_unknown_at_one_threshold(
     with Gallery(tmp_path / "g.db") as gallery:
         for folder in sorted((photos / "identities" / "train").iterdir()):
             paths = sorted(folder.iterdir())
-            embeddings = [only_face(pipeline, path) for path in paths]
-            gallery.enroll(folder.name, embeddings, [path.name for path in paths])
+            samples = [Sample(only_face(pipeline, path), path.name) for path in paths]
+            gallery.enroll(folder.name, samples)
         for name, people in EXPECTED.items():
             faces = from_left(pipeline(photos / "identities" / "test" / name))
             found = gallery.search([f.embedding for f in faces], threshold=DEFAULT_THRESHOLD)
-            names = [best[0].name if best[0].known else None for best in found]
+            names = [None if answer.name == "unknown" else answer.name for answer in found]
             assert names[: len(people)] == people, name
             assert set(names[len(people) :]) <= {None}, name
         strangers = [
@@ -87,7 +87,7 @@ def test_right_names_and_unknown_people_unknown_at_one_threshold(
         ]
         found = gallery.search([f.embedding for f in strangers], threshold=DEFAULT_THRESHOLD)
         assert len(found) == len(PAIRS) + 2
-        assert [best[0] for best in found if best[0].known] == []
+        assert {answer.name for answer in found} == {"unknown"}
 
 
 def test_every_same_person_cosine_is_above_every_different_person_cosine(

@@ -156,12 +156,13 @@ def _one_face(result: Result, largest: bool) -> tuple[Embedding | None, str]:
 
 
 def _store(path: Path, enrolment: _Enrolment) -> int:
-    from faceport.gallery import Gallery
+    from faceport.gallery import Gallery, Sample
 
     if not enrolment.embeddings:
         return 0
+    samples = list(map(Sample, enrolment.embeddings, enrolment.sources))
     with Gallery(path) as gallery:
-        return gallery.enroll(enrolment.name, enrolment.embeddings, enrolment.sources)
+        return gallery.enroll(enrolment.name, samples)
 
 
 def _report(gallery: Path, done: Sequence[tuple[_Enrolment, int]], as_json: bool) -> None:

@@ -20,13 +20,13 @@ from faceport.commands.options import (
     reduced_option,
     save_image_option,
     session_options,
-    threshold_option,
 )
 from faceport.commands.output import print_json, print_table
 from faceport.commands.photos import box_text, check_target, detection_json, expand, finish
 
 if TYPE_CHECKING:
-    from faceport.gallery import Match
+    from faceport.gallery import Answer
+    from faceport.gallery.types import Against
     from faceport.runtime.types import Face
 
 
@@ -35,7 +35,18 @@ if TYPE_CHECKING:
 @detector_option
 @embedder_option
 @gallery_option
-@threshold_option
+@click.option(
+    "--threshold",
+    type=click.FloatRange(-1, 1),
+    help="Cosine from which a face is known.  [default: the gallery's, else 0.35]",
+)
+@click.option(
+    "--against",
+    type=click.Choice(["templates", "samples"]),
+    default="templates",
+    show_default=True,
+    help="Compare with each identity's fused embedding, or with all of its samples.",
+)
 @click.option(
     "--top-k", type=click.IntRange(1), default=1, show_default=True, help="Candidates to list."
 )
@@ -49,7 +60,8 @@ def command(
     *,
     images: tuple[Path, ...],
     gallery: Path,
-    threshold: float,
+    threshold: float | None,
+    against: Against,
     top_k: int,
     save_image: Path | None,
     flip: bool,
@@ -64,8 +76,6 @@ def command(
       faceport identify --detector det.bundle --embedder mbf.bundle --gallery g.db photo.jpg \\
         --save-image named.jpg --json
     """
-    from faceport.gallery import Gallery
-
     photos = expand(images)
     if save_image is not None and len(photos) != 1:
         raise click.UsageError("--save-image is for one picture")
@@ -73,14 +83,19 @@ def command(
     failed: list[str] = []
     records: list[dict[str, Any]] = []
     rows: list[tuple[object, ...]] = []
+    from faceport.gallery import Gallery
+
     with Gallery(gallery, create=False) as people, load_pipeline(choices) as pipeline:
         for path, result in zip(photos, pipeline.process_each(photos, flip=flip), strict=True):
             if result.error is not None:
                 failed.append(str(result.error))
-            matches = people.search(
-                [face.embedding for face in result.faces], threshold=threshold, top_k=top_k
+            answers = people.search(
+                [face.embedding for face in result.faces],
+                threshold=threshold,
+                top_k=top_k,
+                against=against,
             )
-            found = list(zip(result.faces, matches, strict=True))
+            found = list(zip(result.faces, answers, strict=True))
             error = str(result.error) if result.error else None
             records.append(
                 {"image": str(path), "faces": [_json(*pair) for pair in found], "error": error}
@@ -89,46 +104,45 @@ def command(
             if save_image is not None and result.error is None:
                 _draw(path, found, save_image, choices["max_pixels"])
         models = models_json(pipeline)
+        limit = people.threshold(threshold)
     if as_json:
-        head = {**models, "gallery": str(gallery), "threshold": threshold}
+        head = {**models, "gallery": people.location, "threshold": limit, "against": against}
         print_json({**head, "images": records})
     else:
-        title = f"{len(rows)} faces in {len(photos)} pictures, threshold {threshold:g}"
+        title = f"{len(rows)} faces in {len(photos)} pictures, threshold {limit:g}"
         print_table(title, ("picture", "face", "name", "score", "box", "candidates"), rows)
     finish(failed, len(photos))
 
 
-def name_of(matches: Sequence[Match]) -> str:
-    """Return the best match's name, or `unknown`."""
-    from faceport.gallery.types import UNKNOWN
-
-    return matches[0].name if matches and matches[0].known else UNKNOWN
-
-
-def _json(face: Face, matches: Sequence[Match]) -> dict[str, Any]:
+def _json(face: Face, answer: Answer) -> dict[str, Any]:
     return {
         **detection_json(face.detection),
-        "name": name_of(matches),
+        "name": answer.name,
         "norm": face.embedding.norm,
-        "matches": [{"name": m.name, "score": m.score, "known": m.known} for m in matches],
+        "low_quality": answer.low_quality,
+        "margin": answer.margin,
+        "matches": [
+            {"name": m.name, "score": m.score, "known": m.known, "source": m.source}
+            for m in answer.matches
+        ],
     }
 
 
-def _row(path: Path, number: int, face: Face, matches: Sequence[Match]) -> tuple[object, ...]:
+def _row(path: Path, number: int, face: Face, answer: Answer) -> tuple[object, ...]:
+    matches = answer.matches
     score = f"{matches[0].score:.3f}" if matches else ""
+    name = f"{answer.name} (low quality)" if answer.low_quality else answer.name
     others = ", ".join(f"{m.name} {m.score:.3f}" for m in matches)
-    return path, number, name_of(matches), score, box_text(face.detection), others
+    return path, number, name, score, box_text(face.detection), others
 
 
-def _draw(
-    path: Path, found: Sequence[tuple[Face, Sequence[Match]]], target: Path, max_pixels: int
-) -> None:
+def _draw(path: Path, found: Sequence[tuple[Face, Answer]], target: Path, max_pixels: int) -> None:
     from faceport.images import load_image
     from faceport.runtime.draw import draw_faces, save_image
 
     labels = [
-        f"{name_of(matches)} {matches[0].score:.2f}" if matches else name_of(matches)
-        for _, matches in found
+        f"{answer.name} {answer.matches[0].score:.2f}" if answer.matches else answer.name
+        for _, answer in found
     ]
     image = load_image(path, max_pixels=max_pixels)
     save_image(draw_faces(image, [face.detection for face, _ in found], labels), target)

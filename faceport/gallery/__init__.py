@@ -2,8 +2,36 @@
 
 from __future__ import annotations
 
+from faceport.gallery.gallery import Gallery
 from faceport.gallery.names import check_name
-from faceport.gallery.sqlite import Gallery
-from faceport.gallery.types import Identity, Match
+from faceport.gallery.protocol import GalleryProtocol
+from faceport.gallery.types import (
+    Answer,
+    Identity,
+    Match,
+    Problem,
+    Sample,
+    Settings,
+    Space,
+    Stats,
+    StoredSample,
+    ThresholdOrigin,
+    VectorSet,
+)
 
-__all__ = ["Gallery", "Identity", "Match", "check_name"]
+__all__ = [
+    "Answer",
+    "Gallery",
+    "GalleryProtocol",
+    "Identity",
+    "Match",
+    "Problem",
+    "Sample",
+    "Settings",
+    "Space",
+    "Stats",
+    "StoredSample",
+    "ThresholdOrigin",
+    "VectorSet",
+    "check_name",
+]

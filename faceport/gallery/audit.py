@@ -12,13 +12,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any, Literal, get_args
 
 from faceport.errors import GalleryError
-from faceport.gallery.stores.base import AuditRow, Reader, Writer
+from faceport.gallery.settings import read_settings
+from faceport.gallery.stores.base import AuditRow, Reader, Store, Writer
+from faceport.gallery.types import Answer, Json
 
 Action = Literal[
     "enroll",
@@ -76,6 +78,34 @@ def append(writer: Writer, action: Action, details: Mapping[str, Any]) -> AuditE
     writer.append_audit(AuditRow(entry.number, entry.at, entry.action, text, entry.chain))
     writer.set_meta(COUNT_KEY, str(entry.number))
     return entry
+
+
+def write_down(store: Store, action: Action, details: Mapping[str, Any]) -> None:
+    """Add an entry about something that changed no row, where the gallery keeps a log.
+
+    A store that can't be written keeps none: who may read the file can copy it, too.
+
+    Raises:
+        GalleryError: the log can't be written.
+    """
+    with store.snapshot() as reader:
+        if store.read_only or not read_settings(reader, store.location).audit:
+            return
+    with store.transaction() as writer:
+        append(writer, action, details)
+
+
+def faces_found(answers: Sequence[Answer]) -> list[Json]:
+    """Return what the log keeps of a search: who was nearest to each face, and no vector."""
+    return [
+        {
+            "name": answer.name,
+            "nearest": answer.matches[0].name if answer.matches else None,
+            "score": round(answer.matches[0].score, 6) if answer.matches else None,
+            "threshold": answer.threshold,
+        }
+        for answer in answers
+    ]
 
 
 def read_log(reader: Reader, limit: int | None = None) -> list[AuditEntry]:

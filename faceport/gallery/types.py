@@ -197,7 +197,8 @@ class Problem:
     """Something that `check` found wrong.
 
     Attributes:
-        kind: which check found it: `database`, `rows`, `vectors`, `templates`, `counters`, `index`.
+        kind: which check found it: `database`, `rows`, `vectors`, `templates`, `counters`, `marks`,
+            `audit`, `index`.
         detail: what and where, in words.
     """
 

@@ -20,7 +20,7 @@ from faceport.benchmarks.latency.processes import ProcessFailure, run_module, sp
 from faceport.benchmarks.overhead import interleaved_medians
 from faceport.codec import decode, encode
 from faceport.errors import FaceportError, InputError, SpecError
-from faceport.gallery.index import Index, search_index
+from faceport.gallery.indexes.exact import ExactIndex
 from faceport.images import Image, load_image
 from faceport.runtime.align import align_faces
 from faceport.runtime.detectors import FaceDetector, open_detector
@@ -182,16 +182,17 @@ def _embedder_stages(
 def _match(embedder: SessionEmbedder, image: Image, found: list[Detection]) -> Call:
     crops = align_faces([(image, face) for face in found], embedder.spec.preprocess)
     index, queries = _gallery(embedder.dim), embedder.features(crops).vectors
-    return lambda: search_index(index, queries, 0.35, TOP_K)
+    return lambda: index.search(queries, TOP_K)
 
 
-def _gallery(dim: int) -> Index:
+def _gallery(dim: int) -> ExactIndex:
     drawn = np.random.default_rng(0).standard_normal((PEOPLE, dim))
     matrix: NDArray[np.float32] = (drawn / np.linalg.norm(drawn, axis=1, keepdims=True)).astype(
         np.float32
     )
-    names = tuple(f"person {number}" for number in range(PEOPLE))
-    return Index(0, matrix, np.arange(PEOPLE, dtype=np.intp), names)
+    index = ExactIndex()
+    index.build(matrix)
+    return index
 
 
 def main() -> None:

@@ -301,6 +301,15 @@ class SearchingStore(Protocol):
         """
 
 
+@runtime_checkable
+class MappedReader(Protocol):
+    """A reader whose vectors lie in files as they are searched, and are not copied into memory."""
+
+    def mapped(self, against: Against) -> VectorRows:
+        """Return all vectors, mapped and not looked at: damage is for `check` to find."""
+
+
+@runtime_checkable
 class KeepsIndex(Protocol):
     """A store beside which index files can be kept."""
 

@@ -126,7 +126,8 @@ class _Int8:
         data = np.frombuffer(b"".join(blobs), np.uint8).reshape(len(blobs), dim + 4)
         numbers = data[:, :dim].view(np.int8)
         scales = np.ascontiguousarray(data[:, dim:]).view("<f4")
-        return (numbers * scales).astype(np.float32)
+        vectors: Float = (numbers * scales).astype(np.float32)
+        return vectors
 
 
 _CODECS: dict[VectorType, Callable[[], VectorCodec]] = {
@@ -139,4 +140,3 @@ _CODECS: dict[VectorType, Callable[[], VectorCodec]] = {
 def vector_codec(vector_type: VectorType) -> VectorCodec:
     """Return the codec of a vector type."""
     return _CODECS[vector_type]()
-
