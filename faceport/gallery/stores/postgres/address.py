@@ -18,6 +18,7 @@ SCHEMES = ("postgresql://", "postgres://")
 Method = Literal["hnsw", "none"]
 """How the server finds the nearest vectors."""
 
+SHOWN = ("gallery", "host", "port", "user", "dbname")
 _GALLERY_NAME = re.compile(r"[a-z0-9_]{1,40}")
 
 
@@ -67,7 +68,7 @@ class Address:
 
     Attributes:
         conninfo: for libpq; may hold a password, so it is in no `repr` and no message.
-        location: the same for the user's eyes: no password, no parameters but the gallery.
+        location: the same for the user's eyes, without a password.
         options: ours.
     """
 
@@ -116,17 +117,19 @@ def parse_address(uri: str) -> Address:
 
 
 def redacted(uri: str) -> str:
-    """Return a URI without its password and parameters; the gallery's name stays."""
+    """Return a URI with nothing that may be secret: place, user and gallery stay."""
     scheme, separator, rest = uri.partition("://")
     if not separator:
         return "***" if "@" in uri or "password" in uri else uri
-    # The last @, and of what is before it only up to the first odd character: a password that was
-    # not percent-encoded may hold any of them.
-    user, at, host = rest.rpartition("@")
-    user = re.split(r"[:/?&]", user)[0]
-    host, _, query = host.partition("?")
-    gallery = next((part for part in query.split("&") if part.startswith("gallery=")), "")
-    return f"{scheme}://{user}{at}{host}{'?' if gallery else ''}{gallery}"
+    # A password that was not percent-encoded may hold anything, so what is before the last @ is
+    # shown up to the first odd character, and nothing where the @ may be one in a parameter.
+    credentials, at, place = rest.rpartition("@")
+    if "?" in credentials:
+        return f"{scheme}://***"
+    user = re.split(r"[:/&]", credentials)[0]
+    place, _, query = place.partition("?")
+    shown = "&".join(part for part in query.split("&") if part.partition("=")[0] in SHOWN)
+    return f"{scheme}://{user}{at}{place}{'?' if shown else ''}{shown}"
 
 
 def _options(own: dict[str, str]) -> Options:
