@@ -10,11 +10,13 @@ so that the lengths of the residuals, which are known, bound the error of every 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from faceport.errors import InputError
 from faceport.gallery.types import Float
 
 LARGEST = 127
@@ -47,7 +49,11 @@ class Codes:
 
 
 def coded(matrix: Float) -> Codes:
-    """Code rows (rows, D), which may be memory-mapped."""
+    """Code rows (rows, D), which may be memory-mapped.
+
+    Raises:
+        InputError: a row has numbers that are not finite.
+    """
     values = np.empty(matrix.shape, np.int8)
     scales = np.empty(len(matrix), np.float32)
     residual = length = 0.0
@@ -56,6 +62,7 @@ def coded(matrix: Float) -> Codes:
         rows = np.asarray(matrix[part])
         scales[part] = np.maximum(np.abs(rows).max(axis=1), np.finfo(np.float32).tiny) / LARGEST
         scale = scales[part, np.newaxis]
+        length = max(length, _longest(rows))
         np.rint(rows / scale, out=values[part], casting="unsafe")
         restored = values[part] * scale
         residual = max(residual, _longest(rows - restored))
@@ -88,4 +95,7 @@ def _lengths(rows: Float) -> Float:
 
 
 def _longest(rows: Float) -> float:
-    return float(_lengths(rows).max(initial=0))
+    longest = float(_lengths(rows).max(initial=0))
+    if not math.isfinite(longest):
+        raise InputError("rows of an index", received="NaN or infinity", expected="finite numbers")
+    return longest

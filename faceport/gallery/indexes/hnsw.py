@@ -28,6 +28,8 @@ from faceport.runtime.device import usable_cores
 
 STEP = 65_536
 """Rows coded and added together."""
+ALONE = 2000
+"""Rows that one thread adds."""
 SPARE = 16
 """Rows asked for beyond k: int8 may have put the best one a little too low."""
 MOST_NEW = 0.5
@@ -44,7 +46,7 @@ class GraphSettings:
         expansion_search: candidates kept while searching (ef).
     """
 
-    connectivity: int = 32
+    connectivity: int = 16
     expansion_add: int = 128
     expansion_search: int = 128
 
@@ -175,10 +177,17 @@ class HnswIndex:
         )
 
     def _add(self, graph: Any, matrix: Float, rows: NDArray[np.intp], first_key: int) -> None:
-        for start in range(0, len(rows), STEP):
-            part = rows[start : start + STEP]
-            keys = np.arange(first_key + start, first_key + start + len(part), dtype=np.uint64)
-            graph.add(keys, coded(matrix[part]).values, threads=self._threads)
+        # Rows that are added at the same moment may not find each other (usearch takes no lock for
+        # that): so the first few alone, and then in an order that parts the rows of one person.
+        order = np.random.default_rng(0).permutation(len(rows))
+        start = 0
+        while start < len(rows):
+            alone = first_key + start < ALONE or len(rows) <= ALONE
+            part = order[start : start + (ALONE if alone else STEP)]
+            keys = (first_key + part).astype(np.uint64)
+            codes = coded(matrix[rows[part]]).values
+            graph.add(keys, codes, threads=1 if alone else self._threads)
+            start += len(part)
 
     def _facts(self, stamp: str) -> dict[str, object]:
         given = {"library": f"usearch {version('usearch')}", **asdict(self._settings)}

@@ -32,7 +32,12 @@ class Candidates:
         """Look at scores (n, rows) of the rows from `first` on."""
         if not scores.shape[1]:
             return
-        for query in np.flatnonzero(scores.max(axis=1) >= self._limits):
+        highest = scores.max(axis=1)
+        if np.isnan(highest).any():
+            # A damaged row must not hide the others of its block.
+            scores = np.where(np.isnan(scores), -np.inf, scores)
+            highest = scores.max(axis=1)
+        for query in np.flatnonzero(highest >= self._limits):
             self._take(int(query), scores[query], first)
 
     def join(self, others: Candidates) -> None:

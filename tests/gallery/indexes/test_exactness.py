@@ -200,6 +200,24 @@ def test_a_matrix_of_another_kind_is_refused(index: Index) -> None:
         index.build(np.ones(3, np.float32))
 
 
+def test_a_damaged_row_hides_no_other(small_blocks: None) -> None:
+    matrix = face_vectors(300, 3)
+    expected = brute_force(matrix, matrix[::50], 1)[1]
+    matrix[[7, 333, 899]] = np.nan
+    index = ExactIndex()
+    index.build(matrix)
+    for queries, rows in ((matrix[::50], expected), (matrix[50:51], expected[1:2])):
+        np.testing.assert_array_equal(index.search(queries, 1)[1], rows)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_int8_takes_no_row_that_is_no_number(bad: float) -> None:
+    matrix = face_vectors(30, 1)
+    matrix[7, 3] = bad
+    with pytest.raises(InputError, match="NaN or infinity"):
+        Int8Index().build(matrix)
+
+
 def test_rows_behind_the_others_are_found(index: Index) -> None:
     matrix = face_vectors(400, 3)
     queries = near(matrix[::50])
