@@ -7,6 +7,7 @@ scored again in float64, so scores are exact; only a row may be missed.
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -205,6 +206,10 @@ def _loaded(graph: Any, saved: Saved) -> bool:
 
 
 def _usearch() -> Any:
+    # Loaded after usearch (2.26), onnxruntime (1.32) ends the process with a segmentation fault;
+    # loaded before it, both work. A pipeline may well be opened after a gallery.
+    with contextlib.suppress(ImportError):
+        import onnxruntime  # noqa: F401
     try:
         import usearch.index
     except ImportError as error:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -241,3 +243,9 @@ def test_files_of_another_format_are_not_used(
 ) -> None:
     monkeypatch.setattr(graph_files, "FORMAT", 2)
     assert not HnswIndex().load(folder, STAMP, matrix)
+
+
+def test_a_pipeline_may_be_opened_after_the_graph() -> None:
+    """onnxruntime ends the process where it is loaded after usearch."""
+    code = "from faceport.gallery.indexes.hnsw import HnswIndex; HnswIndex(); import onnxruntime"
+    subprocess.run([sys.executable, "-c", code], check=True)
