@@ -90,7 +90,7 @@ class Int8Index:
             rows = self._scanner.shared(
                 self._scores(built.codes, asked),
                 len(built.matrix),
-                max(1, BLOCK_SCORES // len(part)),
+                self._scanner.step(len(built.matrix), BLOCK_SCORES // len(part)),
                 k,
                 score_errors(part, asked, built.codes),
             )

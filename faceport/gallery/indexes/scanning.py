@@ -13,6 +13,9 @@ from faceport.gallery.indexes.topk import Candidates
 from faceport.gallery.types import Float
 from faceport.runtime.device import usable_cores
 
+LEAST_ROWS = 1024
+"""Rows for which it is not worth to wake another thread."""
+
 Score = Callable[[slice], Float]
 """Gives (n, rows) scores of some rows."""
 
@@ -24,6 +27,10 @@ class Scanner:
         """Take so many threads, by default one for each core this process may use."""
         self._threads = threads or usable_cores()
         self._pool = ThreadPoolExecutor(self._threads, "gallery-search")
+
+    def step(self, rows: int, most: int) -> int:
+        """Return how many rows to score at once: few enough that each thread has some to do."""
+        return max(1, min(most, max(LEAST_ROWS, rows // (2 * self._threads))))
 
     def shared(
         self, score: Score, rows: int, step: int, k: int, errors: Float
