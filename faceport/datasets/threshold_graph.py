@@ -20,14 +20,15 @@ from faceport.errors import InputError
 
 Matrix = NDArray[np.float32]
 
-TILE_ROWS = 512
-TILE_COLUMNS = 1024
+TILE_ROWS = 1024
+TILE_COLUMNS = 2048
 """One product: small enough that even one in which every pair is close needs little memory."""
 
-STRIPE = 64
-"""Rows of a tile whose pairs are listed together."""
+MANY = 65_536
+STRIPE = 32
+"""Above so many close pairs, a tile's are listed by so many rows at a time: as many at most."""
 
-A_TILE = 6 * TILE_ROWS * TILE_COLUMNS + 160 * STRIPE * TILE_COLUMNS
+A_TILE = 6 * TILE_ROWS * TILE_COLUMNS + 160 * MANY
 """Bytes for a tile in which every pair is close: its products, and a stripe's pairs."""
 
 A_VECTOR = 40
@@ -133,18 +134,23 @@ class _Tile:
         # are rounded too.
         bound = 2 * self.held.shape[1] * UNIT_ROUNDOFF
         near = product >= threshold - bound
-        if not near.any():
+        count = np.count_nonzero(near)
+        if count == 0:
             return
+        later = np.arange(self.start, self.start + len(self.block))
         earlier = np.arange(self.first, self.first + len(self.held))
-        for top in range(0, len(near), STRIPE):
-            later = np.arange(top, min(top + STRIPE, len(near))) + self.start
-            # Of a crowd of faces of one person nearly all pairs are joined by others already.
-            apart = parts.find(later)[:, None] != parts.find(earlier)
-            rows, columns = np.nonzero(near[top : top + STRIPE] & apart)
-            undecided = product[rows + top, columns] < threshold + bound
-            far = np.zeros(len(rows), np.bool_)
-            far[undecided] = self._far(rows[undecided] + top, columns[undecided], threshold)
-            parts.link(later[rows[~far]], earlier[columns[~far]])
+        for top in range(0, len(near), len(near) if count <= MANY else STRIPE):
+            rows = slice(top, top + (len(near) if count <= MANY else STRIPE))
+            pairs = near[rows]
+            if count > MANY:
+                # Of a crowd of faces of one person nearly all are joined by other pairs already.
+                pairs = pairs & (parts.find(later[rows])[:, None] != parts.find(earlier))
+            first, second = np.nonzero(pairs)
+            first += top
+            undecided = product[first, second] < threshold + bound
+            kept = ~undecided
+            kept[undecided] = ~self._far(first[undecided], second[undecided], threshold)
+            parts.link(later[first[kept]], earlier[second[kept]])
 
     def _far(self, rows: Ints, columns: Ints, threshold: float) -> NDArray[np.bool_]:
         far = np.zeros(len(rows), np.bool_)

@@ -78,6 +78,7 @@ def test_many_panels_and_tiles_find_the_same(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(threshold_graph, "TILE_ROWS", 7)
     monkeypatch.setattr(threshold_graph, "TILE_COLUMNS", 5)
     monkeypatch.setattr(threshold_graph, "STRIPE", 3)
+    monkeypatch.setattr(threshold_graph, "MANY", 6)
     for panel in (11, 100, 299, 300):
         monkeypatch.setattr(threshold_graph, "panel_rows", lambda *_, rows=panel: rows)
         told: list[tuple[int, int]] = []
@@ -106,7 +107,7 @@ def test_the_order_of_the_faces_changes_nothing(seed: int, threshold: float) -> 
 
 def test_the_memory_given_is_kept_where_every_pair_is_close() -> None:
     one = np.full((8000, 512), 512**-0.5, np.float32)
-    memory = 40_000_000
+    memory = 52_000_000
     assert panel_rows(8000, 512, memory) < 8000 - threshold_graph.TILE_COLUMNS
     tracemalloc.start()
     try:
@@ -119,7 +120,7 @@ def test_the_memory_given_is_kept_where_every_pair_is_close() -> None:
 
 
 def test_too_little_memory_is_refused_with_what_is_enough() -> None:
-    with pytest.raises(InputError, match="received 10 MB; expected 75 MB or more"):
+    with pytest.raises(InputError, match="received 10 MB; expected 88 MB or more"):
         panel_rows(1_000_000, 512, 10_000_000)
     assert panel_rows(0, 512, 10**9) == 1
     assert connected(InMemory(np.zeros((0, 4), np.float32)), 0.5, 10**9).tolist() == []
