@@ -20,9 +20,13 @@ from faceport.runtime.stub import StubEmbedder
 from faceport.runtime.types import Embedding
 
 
-@pytest.fixture
-def gallery(tmp_path: Path) -> Iterator[Gallery]:
-    with Gallery(tmp_path / "g.db") as gallery:
+@pytest.fixture(
+    params=["sqlite", pytest.param("postgres", marks=pytest.mark.xdist_group("postgres"))]
+)
+def gallery(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Gallery]:
+    in_postgres = request.param == "postgres"
+    place = request.getfixturevalue("postgres_gallery") if in_postgres else tmp_path / "g.db"
+    with Gallery(place) as gallery:
         yield gallery
 
 

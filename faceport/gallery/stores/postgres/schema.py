@@ -36,8 +36,9 @@ CREATE TABLE state (
     index_method text NOT NULL
 );
 INSERT INTO state (version, schema_version, vector_type, index_method)
-    VALUES (0, 1, 'float32', 'none');
+    VALUES (1, 1, 'float32', 'none');
 CREATE TABLE meta (key text PRIMARY KEY, value text NOT NULL);
+INSERT INTO meta VALUES ('id', gen_random_uuid()::text);
 CREATE TABLE identities (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     name text COLLATE "C" NOT NULL UNIQUE,
@@ -79,6 +80,9 @@ CREATE TRIGGER audit_only_grows BEFORE UPDATE OR DELETE OR TRUNCATE ON audit
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 """
 
+OLDEST_PGVECTOR = (0, 8)
+"""Where an index scan goes on until it has found as many as were asked for."""
+
 MIGRATIONS: Mapping[int, str] = {1: FIRST}
 """For each schema version the statements that lead to it from the one before."""
 
@@ -108,6 +112,7 @@ def prepare(
             _migrate(connection, schema, location, migrations)
     elif there > newest:
         raise newer_schema(location, there, newest)
+    _check_extension(connection, location)
 
 
 def newer_schema(location: str, received: int, expected: int) -> GalleryError:
@@ -171,3 +176,15 @@ def _extension(connection: Connection, location: str) -> str:
             ) from error
         found = extension_schema(connection) or "public"
     return found
+
+
+def _check_extension(connection: Connection, location: str) -> None:
+    row = connection.execute("SELECT extversion FROM pg_extension WHERE extname = 'vector'")
+    (version,) = row.fetchone() or ("0",)
+    if tuple(int(part) for part in version.split(".")[:2]) < OLDEST_PGVECTOR:
+        raise GalleryError(
+            f"gallery {location}: the database's extension `vector` is too old",
+            received=version,
+            expected=".".join(map(str, OLDEST_PGVECTOR)) + " or later",
+            fix="install a newer pgvector on the server, then: ALTER EXTENSION vector UPDATE",
+        )

@@ -8,7 +8,7 @@ from face_stores import SPACE, TIME, add_person
 
 from faceport.errors import GalleryError
 from faceport.gallery.stores.base import AuditRow
-from faceport.gallery.stores.postgres import PostgresStore
+from faceport.gallery.stores.postgres import PostgresStore, schema
 from faceport.gallery.stores.postgres.address import parse_address
 from faceport.gallery.stores.postgres.schema import MIGRATIONS, prepare
 
@@ -47,7 +47,7 @@ def test_galleries_of_one_database_know_nothing_of_each_other(
         writer.set_space(SPACE)
         add_person(writer, "ann", [1])
     with other.snapshot() as reader:
-        assert (reader.version(), reader.space(), reader.names()) == (0, None, {})
+        assert (reader.version(), reader.space(), reader.names()) == (1, None, {})
     one.close()
     other.close()
 
@@ -136,3 +136,10 @@ def _drop(uri: str) -> None:
     address = parse_address(uri)
     with psycopg.connect(address.conninfo, autocommit=True) as connection:
         connection.execute(f"DROP SCHEMA {address.schema} CASCADE")
+
+
+def test_an_old_pgvector_is_refused(postgres_gallery: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    PostgresStore(postgres_gallery).close()
+    monkeypatch.setattr(schema, "OLDEST_PGVECTOR", (99, 1))
+    with pytest.raises(GalleryError, match=r"too old.*99\.1 or later.*ALTER EXTENSION vector"):
+        PostgresStore(postgres_gallery)
