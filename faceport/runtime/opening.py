@@ -6,12 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from faceport.bundle import Bundle
-from faceport.errors import (
-    ForeignEngineError,
-    MissingDependencyError,
-    ProviderUnavailableError,
-    SessionError,
-)
+from faceport.errors import InputError, MissingDependencyError, SessionError
 from faceport.runtime.artefacts import open_artefact, open_in_bundle
 from faceport.runtime.device_file import (
     DeviceFile,
@@ -76,7 +71,7 @@ def _open_tuned(bundle: Bundle, file: DeviceFile, workers: int) -> tuple[Session
         options = side_by_side(replace(options, threads=None, spinning=False), workers)
     try:
         session, spec = open_in_bundle(bundle, artefact, file.backend, options)
-    except (MissingDependencyError, ProviderUnavailableError, ForeignEngineError) as error:
+    except (MissingDependencyError, InputError, SessionError) as error:
         path = device_file_path(bundle.path, file.device)
         raise SessionError(f"{path} can't be followed: {error}", fix=fix_for(path)) from error
     return session, limited(spec, file.batch)

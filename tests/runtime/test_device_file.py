@@ -15,6 +15,7 @@ from faceport.errors import (
     BundleError,
     BundleIntegrityError,
     FaceportError,
+    InputError,
     SessionError,
     SpecError,
 )
@@ -34,6 +35,7 @@ from faceport.runtime.opening import open_model, side_by_side
 from faceport.runtime.sessions.base import Session, parallel_limit
 from faceport.spec import ModelSpec
 
+OPENVINO_HINT = {"cpu": {"INFERENCE_PRECISION_HINT": "f32"}}
 OPENVINO = SessionOptions(("cpu",), threads=1, provider_options={"cpu": {"PERF": "x"}})
 
 
@@ -41,7 +43,6 @@ def tuned(bundle: Path, **changes: Any) -> DeviceFile:
     """A device file of this machine that asks for OpenVINO, which is nobody's default."""
     opened = Bundle.open(bundle)
     (artefact,) = opened.manifest.artefacts
-    hint = {"cpu": {"INFERENCE_PRECISION_HINT": "f32"}}
     file = DeviceFile(
         device=device_id(),
         fingerprint=opened.spec.fingerprint,
@@ -49,7 +50,7 @@ def tuned(bundle: Path, **changes: Any) -> DeviceFile:
         sha256=artefact.file.sha256,
         precision="fp32",
         backend="openvino",
-        options=SessionOptions(("cpu",), 1, provider_options=hint),
+        options=SessionOptions(("cpu",), 1, provider_options=OPENVINO_HINT),
         batch=2,
         p50_ms=1.25,
         measured_batch=1,
@@ -157,6 +158,31 @@ def test_a_provider_that_is_not_there_is_an_error(proven: Path) -> None:
     write_device_file(Bundle.open(proven), file)
     with pytest.raises(SessionError, match=r"can't be followed.*faceport tune"):
         opened(proven)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"backend": "nope"},
+        {"backend": "torchscript"},
+        {"options": SessionOptions(("cuda",), provider_options=OPENVINO_HINT)},
+    ],
+)
+def test_what_was_edited_by_hand_is_an_error_that_names_the_file(
+    proven: Path, change: dict[str, Any]
+) -> None:
+    path = write_device_file(Bundle.open(proven), tuned(proven, **change))
+    with pytest.raises(SessionError, match=rf"{path.name} can't be followed.*faceport tune"):
+        opened(proven)
+
+
+def test_an_engine_is_not_asked_for_a_million_threads(proven: Path) -> None:
+    path = write_device_file(Bundle.open(proven), tuned(proven))
+    path.write_text(path.read_text().replace('"threads": 1', '"threads": 1000000'))
+    with pytest.raises(BundleError, match=r"threads; received 1000000; expected 1 to 1024"):
+        opened(proven)
+    with pytest.raises(InputError, match="parallel_runs; received 5000"):
+        SessionOptions(parallel_runs=5000)
 
 
 def write(bundle: Path, text: str) -> Path:

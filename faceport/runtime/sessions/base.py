@@ -19,6 +19,10 @@ from faceport.spec import ModelSpec, TensorSpec
 Array = NDArray[np.generic]
 
 
+MOST_THREADS = 1024
+"""More than any machine has cores for: an engine asked for a million starts them one by one."""
+
+
 @dataclass(frozen=True)
 class SessionOptions:
     """How to run.
@@ -45,10 +49,14 @@ class SessionOptions:
     parallel_runs: int = 1
 
     def __post_init__(self) -> None:
-        if self.threads is not None and self.threads < 1:
-            raise InputError("threads", received=self.threads, expected="1 or more, or None")
-        if self.parallel_runs < 1:
-            raise InputError("parallel_runs", received=self.parallel_runs, expected="1 or more")
+        if self.threads is not None and not 1 <= self.threads <= MOST_THREADS:
+            raise InputError(
+                "threads", received=self.threads, expected=f"1 to {MOST_THREADS}, or None"
+            )
+        if not 1 <= self.parallel_runs <= MOST_THREADS:
+            raise InputError(
+                "parallel_runs", received=self.parallel_runs, expected=f"1 to {MOST_THREADS}"
+            )
 
 
 class Session(Protocol):
