@@ -8,8 +8,8 @@ Data cluster by identity as faces' do: a centre for each person, drawn from a sp
 of people that are there (`--strangers` of them: of people that are not). The contestants share the
 matrix and take turns, in shuffled rounds; a time is over all calls of all rounds. Recall is against
 the products of all rows in float64: of queries of people who are there, and of strangers, whose
-nearest row is nobody's and hard to find. Memory is what the process took while the index was built, and
-the matrix itself (`+`) where the index reads it; `mapped` reads only candidates' rows of it.
+nearest row is nobody's and hard to find. Memory is what the process took while the index was built,
+and the matrix itself (`+`) where the index reads it; `mapped` reads only candidates' rows of it.
 """
 
 from __future__ import annotations

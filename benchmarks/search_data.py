@@ -15,7 +15,7 @@ LEAST_NOISE, MOST_NOISE = 0.4, 1.0
 
 @dataclass(frozen=True, eq=False)
 class Data:
-    """A matrix (rows, D), queries (n, D), the true nearest row's score of each query, and whose it is.
+    """Rows to search, queries, and what is to be found.
 
     Attributes:
         matrix: unit vectors, one person's behind each other.

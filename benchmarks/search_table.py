@@ -11,7 +11,7 @@ HEAD = """
 Measured limits: {bandwidth:.1f} GB/s read, {rate:.0f} GFLOP/s in float32; shares of them are of the
 best call.
 
-| | build s | memory MB | p50 ms | p99 ms | of bandwidth | 64 queries ms | of rate | recall@1 | strangers |
+| | build s | MB | p50 ms | p99 ms | of bandwidth | 64 at once ms | of rate | recall@1 | strangers |
 |---|--:|--:|--:|--:|--:|--:|--:|--:|--:|
 """
 
