@@ -32,6 +32,7 @@ COMMANDS = {
     "compare": "faceport.commands.compare",
     "enroll": "faceport.commands.enroll",
     "identify": "faceport.commands.identify",
+    "gallery": "faceport.commands.gallery",
     "embed-dataset": "faceport.commands.embed_dataset",
     "dedupe": "faceport.commands.dedupe",
     "cluster": "faceport.commands.cluster",

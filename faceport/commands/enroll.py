@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from faceport.commands.enroll_list import people_of
+from faceport.commands.gallery.options import open_gallery
 from faceport.commands.models import load_pipeline
 from faceport.commands.options import (
     detection_options,
@@ -17,103 +18,145 @@ from faceport.commands.options import (
     flip_option,
     gallery_option,
     json_option,
+    key_file_option,
     reduced_option,
     session_options,
 )
-from faceport.commands.output import print_json, print_table, steps, warn
-from faceport.commands.photos import finish, largest_face, pictures_in
+from faceport.commands.output import note, print_json, print_table, warn
+from faceport.commands.photos import end
+from faceport.commands.picked import picked
+from faceport.commands.screen import Screen, screen
 from faceport.errors import InputError
+from faceport.runtime.device import usable_cores
 
 if TYPE_CHECKING:
-    from faceport.runtime.pipeline import Pipeline, Result
-    from faceport.runtime.types import Embedding
-
-
-@dataclass(frozen=True)
-class _Enrolment:
-    """What one identity's pictures gave: embeddings, and why the other pictures gave none."""
-
-    name: str
-    embeddings: tuple[Embedding, ...]
-    sources: tuple[str, ...]
-    skipped: tuple[str, ...]
-    failed: tuple[str, ...]
+    from faceport.gallery import Gallery
+    from faceport.gallery.enrolment import Enrolled, EnrolmentOptions, Person, Remark
+    from faceport.runtime.pipeline import Pipeline
 
 
 @click.command("enroll")
-@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.argument("source", type=click.Path(exists=True, path_type=Path))
 @detector_option
 @embedder_option
 @gallery_option
-@click.option("--name", help="Enroll the pictures of FOLDER itself as this one identity.")
+@key_file_option
+@click.option("--name", help="Enroll the pictures of SOURCE itself as this one identity.")
 @click.option(
     "--largest", is_flag=True, help="Of several faces in a picture take the largest, not none."
 )
+@click.option(
+    "--consensus",
+    "leave_out",
+    is_flag=True,
+    help="Leave out pictures that disagree with most of the identity's others; without it they "
+    "are enrolled and named.",
+)
+@click.option(
+    "--consensus-threshold",
+    "threshold",
+    type=click.FloatRange(-1, 1),
+    help="Cosine from which two pictures agree  [default: the gallery's threshold, else 0.35].",
+)
+@click.option(
+    "--keep-crops",
+    is_flag=True,
+    help="Keep the picture of each face (PNG) in the gallery from now on, to embed it again.",
+)
 @flip_option
 @reduced_option
+@click.option(
+    "--workers",
+    type=click.IntRange(1),
+    help="Pictures side by side, each model run with one thread unless --threads says otherwise  "
+    "[default: as many as cores; 1 for a single picture].",
+)
 @detection_options
 @session_options
 @json_option
 def command(
     *,
-    folder: Path,
-    gallery: Path,
+    source: Path,
+    gallery: str,
+    key_file: Path | None,
     name: str | None,
-    largest: bool,
-    flip: bool,
+    keep_crops: bool,
+    workers: int | None,
     as_json: bool,
     **choices: Any,
 ) -> None:
-    """Enroll a folder of identities: FOLDER/NAME/*.jpg.
+    """Enroll a folder of identities (SOURCE/NAME/*.jpg), or a CSV (name,image[,metadata…]).
 
-    A picture must show one face; one with none or several is left out and named. Each identity
-    is written in one transaction. What is enrolled already is not enrolled twice.
+    A picture must show one face; one with none or several is left out and named. What is enrolled
+    already, by the hash of the picture, is passed over before any model runs: after Ctrl-C the same
+    command goes on.
 
     \b
     Examples:
       faceport enroll --detector det.bundle --embedder mbf.bundle --gallery g.db people/
       faceport enroll --detector det.bundle --embedder mbf.bundle --gallery g.db --name Ann ann/
+      faceport enroll --detector det.bundle --embedder mbf.bundle --gallery g.db staff.csv \\
+        --consensus --keep-crops
     """
-    people = {name: pictures_in(folder)} if name is not None else _people(folder)
-    _check_request(people, choices)
-    with load_pipeline(choices) as pipeline, steps(quiet=as_json) as step:
-        if gallery.exists():
-            _check_gallery(gallery, pipeline)
-        done = []
-        for person, photos in people.items():
-            step(f"enrolling {person}")
-            enrolment = _embedded(person, photos, pipeline, largest, flip)
-            done.append((enrolment, _store(gallery, enrolment)))
-    _report(gallery, done, as_json)
-    total = sum(len(photos) for photos in people.values())
-    finish([message for enrolment, _ in done for message in enrolment.failed], total)
+    from faceport.gallery.enrolment import EnrolmentOptions
+
+    people = people_of(source, name)
+    _check_stubs(choices)
+    total = sum(len(person.pictures) for person in people)
+    count = workers or max(1, min(usable_cores(), total))
+    options = picked(EnrolmentOptions, {**choices, "workers": count})
+    # The models first: a gallery is not made for models that do not load.
+    with (
+        load_pipeline(choices, workers=count) as pipeline,
+        open_gallery(gallery, key_file, create=True) as store,
+    ):
+        store.check_embedder(pipeline.embedder)
+        if keep_crops and not store.settings.keep_crops:
+            store.change_settings(keep_crops=True)
+        with screen(as_json) as shown:
+            done = _enrolled(store, pipeline, people, options, shown, total)
+        location = store.location
+    _report(location, done, as_json)
+    end(sum(one.kind == "error" for person in done for one in person.left_out), total)
 
 
-def _people(folder: Path) -> dict[str, list[Path]]:
-    folders = [p for p in sorted(folder.iterdir()) if p.is_dir() and not p.name.startswith(".")]
-    if not folders:
-        raise InputError(
-            f"{folder} has no identities",
-            expected="one folder a person, with that person's pictures in it",
-            fix="or give --name to enroll the folder itself as one identity",
-        )
-    return {path.name: _pictures_or_none(path) for path in folders}
+def _enrolled(
+    gallery: Gallery,
+    pipeline: Pipeline,
+    people: Sequence[Person],
+    options: EnrolmentOptions,
+    shown: Screen,
+    total: int,
+) -> list[Enrolled]:
+    from faceport.gallery.enrolment import enroll_people
 
+    seen = 0
+    done: list[Enrolled] = []
 
-def _pictures_or_none(folder: Path) -> list[Path]:
+    def tick() -> None:
+        nonlocal seen
+        seen += 1
+        shown.pictures(seen, total)
+
+    shown.say("enrolling")
     try:
-        return pictures_in(folder)
-    except InputError as error:
-        warn(f"left out {error}")
-        return []
+        for person in enroll_people(gallery, pipeline, people, options, on_picture=tick):
+            for remark in person.left_out:
+                warn(f"left out {_text(remark)}")
+            for remark in person.flagged:
+                warn(f"look at {_text(remark)}")
+            done.append(person)
+    except (KeyboardInterrupt, SystemExit):
+        note(
+            f"{len(done)} of {len(people)} identities are done, in {gallery.location}; the same "
+            "command goes on from there"
+        )
+        raise
+    return done
 
 
-def _check_request(people: Mapping[str, Sequence[Path]], choices: Mapping[str, Any]) -> None:
+def _check_stubs(choices: Mapping[str, Any]) -> None:
     """Refuse before any work what would be refused in the middle of it."""
-    from faceport.gallery import check_name
-
-    for name in people:
-        check_name(name)
     if (choices["detector"] == "stub") != (choices["embedder"] == "stub"):
         raise InputError(
             "a stub and a model are not enrolled together",
@@ -122,68 +165,34 @@ def _check_request(people: Mapping[str, Sequence[Path]], choices: Mapping[str, A
         )
 
 
-def _check_gallery(path: Path, pipeline: Pipeline) -> None:
-    """Refuse a gallery of another embedder before any work is done."""
-    from faceport.gallery import Gallery
-
-    with Gallery(path) as gallery:
-        gallery.check_embedder(pipeline.embedder)
+def _text(remark: Remark) -> str:
+    # An error names its picture itself.
+    return remark.reason if remark.kind == "error" else f"{remark.path}: {remark.reason}"
 
 
-def _embedded(
-    name: str, photos: Sequence[Path], pipeline: Pipeline, largest: bool, flip: bool
-) -> _Enrolment:
-    embeddings, sources, skipped, failed = [], [], [], []
-    results = pipeline.process_each(photos, flip=flip)
-    for path, result in zip(photos, results, strict=True):
-        embedding, reason = _one_face(result, largest)
-        if result.error is not None:
-            failed.append(str(result.error))
-        elif embedding is None:
-            skipped.append(f"{path}: {reason}")
-        else:
-            embeddings.append(embedding)
-            sources.append(str(path))
-    return _Enrolment(name, tuple(embeddings), tuple(sources), tuple(skipped), tuple(failed))
-
-
-def _one_face(result: Result, largest: bool) -> tuple[Embedding | None, str]:
-    if not result.faces:
-        return None, "no face found"
-    if len(result.faces) > 1 and not largest:
-        return None, f"{len(result.faces)} faces; crop it, or pass --largest"
-    return largest_face(result.faces).embedding, ""
-
-
-def _store(path: Path, enrolment: _Enrolment) -> int:
-    from faceport.gallery import Gallery, Sample
-
-    if not enrolment.embeddings:
-        return 0
-    samples = list(map(Sample, enrolment.embeddings, enrolment.sources))
-    with Gallery(path) as gallery:
-        return gallery.enroll(enrolment.name, samples)
-
-
-def _report(gallery: Path, done: Sequence[tuple[_Enrolment, int]], as_json: bool) -> None:
-    for enrolment, _ in done:
-        for message in enrolment.skipped:
-            warn(f"left out {message}")
+def _report(location: str, done: Sequence[Enrolled], as_json: bool) -> None:
     if as_json:
-        people = [
-            {
-                "name": e.name,
-                "added": added,
-                "already_there": len(e.embeddings) - added,
-                "skipped": list(e.skipped),
-                "failed": list(e.failed),
-            }
-            for e, added in done
-        ]
-        print_json({"gallery": str(gallery), "identities": people})
+        print_json({"gallery": location, "identities": [_json(one) for one in done]})
         return
     rows = [
-        (e.name, added, len(e.embeddings) - added, len(e.skipped) + len(e.failed))
-        for e, added in done
+        (one.name, one.added, one.already_there, len(one.left_out), len(one.flagged))
+        for one in done
     ]
-    print_table(str(gallery), ("identity", "added", "already there", "left out"), rows)
+    columns = ("identity", "added", "already there", "left out", "doubtful")
+    print_table(location, columns, rows)
+
+
+def _json(one: Enrolled) -> dict[str, Any]:
+    failed = [_text(remark) for remark in one.left_out if remark.kind == "error"]
+    return {
+        "name": one.name,
+        "added": one.added,
+        "already_there": one.already_there,
+        "skipped": [_text(remark) for remark in one.left_out if remark.kind != "error"],
+        "failed": failed,
+        "flagged": [_text(remark) for remark in one.flagged],
+        "left_out": [
+            {"image": str(remark.path), "kind": remark.kind, "reason": remark.reason}
+            for remark in one.left_out
+        ],
+    }

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from faceport.commands.gallery.options import open_gallery
 from faceport.commands.models import load_pipeline, models_json
 from faceport.commands.options import (
     detection_options,
@@ -17,6 +18,7 @@ from faceport.commands.options import (
     gallery_option,
     images_argument,
     json_option,
+    key_file_option,
     reduced_option,
     save_image_option,
     session_options,
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
 @detector_option
 @embedder_option
 @gallery_option
+@key_file_option
 @click.option(
     "--threshold",
     type=click.FloatRange(-1, 1),
@@ -59,7 +62,8 @@ if TYPE_CHECKING:
 def command(
     *,
     images: tuple[Path, ...],
-    gallery: Path,
+    gallery: str,
+    key_file: Path | None,
     threshold: float | None,
     against: Against,
     top_k: int,
@@ -83,9 +87,7 @@ def command(
     failed: list[str] = []
     records: list[dict[str, Any]] = []
     rows: list[tuple[object, ...]] = []
-    from faceport.gallery import Gallery
-
-    with Gallery(gallery, create=False) as people, load_pipeline(choices) as pipeline:
+    with open_gallery(gallery, key_file) as people, load_pipeline(choices) as pipeline:
         for path, result in zip(photos, pipeline.process_each(photos, flip=flip), strict=True):
             if result.error is not None:
                 failed.append(str(result.error))

@@ -152,8 +152,13 @@ embedder_option = click.option(
 gallery_option = click.option(
     "--gallery",
     required=True,
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="Gallery file (SQLite).",
+    metavar="GALLERY",
+    help="Gallery: a file (SQLite), a snapshot's folder, or `postgresql://…`.",
+)
+key_file_option = click.option(
+    "--key-file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Key of an encrypted gallery  [default: the environment's FACEPORT_GALLERY_KEY].",
 )
 
 detection_options = all_of(
