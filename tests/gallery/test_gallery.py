@@ -122,6 +122,35 @@ def test_search_equals_brute_force(
     assert answer.margin == (None if margin is None else pytest.approx(margin, abs=1e-5))
 
 
+@pytest.mark.parametrize(("kind", "loss"), [("float32", 1e-6), ("float16", 2e-4), ("int8", 1e-2)])
+def test_shorter_numbers_find_the_same_people(tmp_path: Path, kind: str, loss: float) -> None:
+    rng = np.random.default_rng(5)
+    centres = rng.normal(size=(60, 128))
+
+    def face(person: int) -> Embedding:
+        vector = centres[person] + 0.8 * rng.normal(size=128)
+        unit = (vector / np.linalg.norm(vector)).astype(np.float32)
+        return Embedding(unit, 20.0, "f" * 64, "test/cpu")
+
+    faces = {person: [face(person) for _ in range(3)] for person in range(60)}
+    queries = [face(person) for person in range(60)]
+    chosen = Settings(vector_type=kind)  # type: ignore[arg-type]
+    with Gallery(tmp_path / "g.db", settings=chosen) as gallery:
+        for person, some in faces.items():
+            gallery.enroll(str(person), [Sample(each, "s") for each in some])
+        answers = gallery.search(queries, against="samples")
+        by_template = gallery.search(queries)
+    held = np.array([[e.vector for e in some] for some in faces.values()], np.float64)
+    wide = np.array([query.vector for query in queries], np.float64)
+    nearest = np.einsum("qd,psd->qps", wide, held).max(axis=2)
+    means = held.mean(axis=1)
+    fused_scores = wide @ (means / np.linalg.norm(means, axis=1, keepdims=True)).T
+    for exact, found in ((nearest, answers), (fused_scores, by_template)):
+        assert [a.matches[0].name for a in found] == [str(p) for p in exact.argmax(axis=1)]
+        scores = np.array([answer.matches[0].score for answer in found])
+        assert np.abs(scores - exact.max(axis=1)).max() < loss
+
+
 def test_an_empty_gallery_knows_nobody(gallery: Gallery) -> None:
     (answer,) = gallery.search([embedding(1)], threshold=0.3)
     assert (answer.matches, answer.name, answer.margin) == ((), "unknown", None)
