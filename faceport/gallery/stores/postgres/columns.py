@@ -21,6 +21,8 @@ MOST_NUMBERS = 16_000
 """Of a `vector` or `halfvec` column."""
 MOST_INDEXED: dict[VectorType, int] = {"float32": 2000, "float16": 4000}
 """Numbers of a vector that HNSW takes."""
+NO_TIMEOUT = "SET LOCAL statement_timeout = 0"
+"""Many vectors are converted or indexed in more time than a statement should take."""
 COLUMNS = {"templates": ("identities", "template"), "samples": ("embeddings", "embedding")}
 
 
@@ -82,7 +84,11 @@ def shape_columns(
 
 
 def make_indexes(connection: Connection, vector_type: VectorType, options: Options) -> None:
-    """Make the graphs of all vectors that are there; the transaction holds the write lock."""
+    """Make the graphs of all vectors that are there, while others read on.
+
+    The transaction holds the write lock.
+    """
+    _run(connection, NO_TIMEOUT)
     operators = f"{column_type(vector_type)}_ip_ops"
     for table, column in COLUMNS.values():
         _run(
@@ -94,8 +100,7 @@ def make_indexes(connection: Connection, vector_type: VectorType, options: Optio
 
 def drop_indexes(connection: Connection) -> None:
     """Remove the graphs, with nobody reading; the transaction holds the write lock."""
-    # What follows may take longer than a statement should.
-    _run(connection, "SET LOCAL statement_timeout = 0")
+    _run(connection, NO_TIMEOUT)
     _run(connection, "LOCK TABLE identities, embeddings IN ACCESS EXCLUSIVE MODE")
     for table, _ in COLUMNS.values():
         _run(connection, f"DROP INDEX IF EXISTS {table}_hnsw")

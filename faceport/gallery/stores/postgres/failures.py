@@ -36,6 +36,7 @@ _ADVICE = {
     "42501": "use a role that may do this, or let its owner grant it",
     "25006": "this server or role only reads: enroll at the primary, with a role that writes",
     "53100": "make room on the server's disk; what was enrolled before is kept",
+    "22P02": "leave halves of surrogate pairs out of metadata",
     "22P05": "leave NUL characters out of metadata",
     "57014": "another writer was busy for too long; raise statement_timeout in the address",
     "55P03": "another writer was busy for too long; try again",
@@ -95,6 +96,12 @@ def translated(location: str, *, begun: bool = False) -> Iterator[None]:
         if begun and lost(error):
             raise interrupted(location) from error
         raise failure(location, error) from error
+    except UnicodeEncodeError as error:
+        raise GalleryError(
+            f"gallery {location}: a text is no Unicode",
+            received=ascii(error.object)[:80],
+            fix="rename the file: its name is in another encoding than UTF-8",
+        ) from error
 
 
 def interrupted(location: str) -> GalleryInterruptedError:

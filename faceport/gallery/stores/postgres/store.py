@@ -71,7 +71,11 @@ class PostgresStore:
                 self.read_only = _only_reads(connection, address.schema)
             self._connections.open()
         self._vector_type: VectorType = "float32"
-        self._make_index_as_asked()
+        try:
+            self._make_index_as_asked()
+        except BaseException:
+            self.close()
+            raise
 
     @contextmanager
     def snapshot(self) -> Iterator[PostgresReader]:

@@ -93,6 +93,7 @@ class PostgresWriter(PostgresReader):
         space = self.space()
         if space:
             check_dimension(space, self.vector_type(), method)
+        if method == "none":
             drop_indexes(self.connection)
         self._index(method)
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
-from face_stores import SPACE, TIME, add_person, unit
+from face_stores import SPACE, TIME, add_person, new_sample, unit
 
 from faceport.errors import (
     GalleryError,
@@ -129,18 +129,45 @@ def test_a_database_without_pgvector(postgres_server: LocalPostgres, role: str) 
             connection.execute("DROP DATABASE bare WITH (FORCE)")
 
 
-def test_the_log_and_metadata_hold_to_their_rules(
+@pytest.mark.parametrize(
+    ("name", "metadata", "message"),
+    [
+        ("ann", '{"a": "\\u0000"}', "NUL characters out of metadata"),
+        ("ann", '{"a": "\\ud800"}', "surrogate pairs out of metadata"),
+        ("a\0b", "{}", "cannot contain NUL"),
+        ("a\udcff", "{}", "no Unicode"),
+    ],
+)
+def test_texts_that_postgresql_does_not_take(
+    postgres_gallery: str, request: pytest.FixtureRequest, name: str, metadata: str, message: str
+) -> None:
+    store = PostgresStore(postgres_gallery)
+    request.addfinalizer(store.close)
+
+    def add() -> None:
+        with store.transaction() as writer:
+            writer.add_identity(name, metadata, TIME)
+
+    with pytest.raises(GalleryError, match=message):
+        add()
+    with store.snapshot() as reader:
+        assert reader.names() == {}
+
+
+def test_a_sample_of_nobody_is_no_lost_server(
     postgres_gallery: str, request: pytest.FixtureRequest
 ) -> None:
     store = PostgresStore(postgres_gallery)
     request.addfinalizer(store.close)
 
-    def nul() -> None:
+    def add() -> None:
         with store.transaction() as writer:
-            writer.add_identity("ann", '{"a": "\\u0000"}', TIME)
+            writer.set_space(SPACE)
+            writer.add_samples(77, [new_sample(1), new_sample(2)])
 
-    with pytest.raises(GalleryError, match="NUL"):
-        nul()
+    with pytest.raises(GalleryError, match="foreign key") as caught:
+        add()
+    assert not isinstance(caught.value, GalleryUnreachableError)
 
 
 def test_a_key_is_refused(postgres_gallery: str) -> None:

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import psycopg
 import pytest
 from face_stores import SPACE, TIME, add_person
+from gallery_model import Person, Plan, check_templates, perform, read, sample
 
 from faceport.errors import GalleryInterruptedError, GalleryUnreachableError
+from faceport.gallery import Gallery
 from faceport.gallery.stores.postgres import PostgresStore
 from faceport.gallery.stores.postgres import connections as module
+from faceport.gallery.stores.postgres.writer import PostgresWriter
 
 if TYPE_CHECKING:
     from local_postgres import LocalPostgres
@@ -127,7 +132,7 @@ def test_an_answer_to_commit_that_never_came(
     monkeypatch.undo()
     assert names(store) == (["ann"] if moment == "after" else [])
     with store.snapshot() as reader:
-        assert reader.version() == (2 if moment == "after" else 1)
+        assert reader.version() == (3 if moment == "after" else 2)
 
 
 def test_a_server_that_does_not_come_back(
@@ -142,3 +147,64 @@ def test_a_server_that_does_not_come_back(
         postgres_server.start()
     assert names(hasty) == []
     hasty.close()
+
+
+def test_a_gallery_is_asked_again(
+    postgres_server: LocalPostgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server crashes in the middle of each kind of operation; all is there once."""
+    uri = postgres_server.uri + "&gallery=asked_again"
+    plan = Plan(1)
+    operations = plan.draw(12)
+    crashes: list[str] = []
+    real = PostgresWriter.finish
+
+    def crash_first(self: PostgresWriter, token: str) -> None:
+        # In every second attempt, so that each operation is interrupted once.
+        if len(crashes) % 2 == 0:
+            postgres_server.restart(crash=True)
+        crashes.append(token)
+        real(self, token)
+
+    with Gallery.open(uri) as gallery:
+        monkeypatch.setattr(PostgresWriter, "finish", crash_first)
+        for operation in operations:
+            perform(gallery, operation)
+        monkeypatch.undo()
+        assert len(crashes) == 2 * len(operations)
+        assert read(gallery) == plan.state
+        check_templates(gallery, plan.state)
+        assert gallery.check() == []
+    with psycopg.connect(postgres_server.uri, autocommit=True) as connection:
+        connection.execute("DROP SCHEMA faceport_asked_again CASCADE")
+
+
+def test_enrolment_while_the_server_crashes_again_and_again(
+    postgres_server: LocalPostgres,
+) -> None:
+    uri = postgres_server.uri + "&gallery=again_and_again"
+    people, crashes = 100, 10
+    added: list[int] = []
+    moments = np.random.default_rng(5).uniform(0, 0.02, crashes)
+
+    def crash() -> None:
+        for number, moment in enumerate(moments):
+            # After some progress, so that no enrolment is interrupted for ever.
+            while len(added) < people * number // crashes:
+                time.sleep(0.001)
+            time.sleep(moment)
+            postgres_server.restart(crash=number % 2 == 0)
+
+    thread = threading.Thread(target=crash)
+    with Gallery.open(uri) as gallery:
+        thread.start()
+        for i in range(people):
+            added.append(gallery.enroll(f"p{i}", [sample(10 * i), sample(10 * i + 1)]))
+        thread.join()
+        assert added == [2] * people
+        assert read(gallery) == {
+            f"p{i}": Person(frozenset((10 * i, 10 * i + 1))) for i in range(people)
+        }
+        assert gallery.check() == []
+    with psycopg.connect(postgres_server.uri, autocommit=True) as connection:
+        connection.execute("DROP SCHEMA faceport_again_and_again CASCADE")

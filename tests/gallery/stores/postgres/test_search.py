@@ -180,6 +180,11 @@ def test_the_graph_is_made_and_removed_as_the_address_asks(opener: Opener) -> No
             assert reader.stats().details["index"] == method
             assert store.nearest(reader, unit(3)[None], 5, "templates")[1].tolist() == owners
         assert store.check() == []
+    # Who reads goes on reading meanwhile.
+    with store.snapshot() as reader:
+        opener("&index=hnsw")
+        assert store.nearest(reader, unit(3)[None], 5, "templates")[1].tolist() == owners
+    opener("&index=none")
     # Another type of vectors keeps what the gallery has.
     with opener("").transaction() as writer:
         writer.set_vector_type("float32")
