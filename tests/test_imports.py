@@ -138,8 +138,9 @@ def test_importing_the_runtime_loads_numpy_and_nothing_heavier() -> None:
 def test_every_command_shows_its_help_in_a_bare_environment() -> None:
     code = """
 from faceport.commands import COMMANDS, run
-for name in COMMANDS:
-    assert run([name, "--help"]) == 0, name
+from faceport.commands.gallery import SUBCOMMANDS
+for names in [[name] for name in COMMANDS] + [["gallery", name] for name in SUBCOMMANDS]:
+    assert run([*names, "--help"]) == 0, names
 """
     done = blocked(HEAVY - {"PIL", "rich"}, code)
     assert done.returncode == 0, done.stderr
