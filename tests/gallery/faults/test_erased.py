@@ -10,6 +10,7 @@ import pytest
 from gallery_model import DIM, perform, sample, vector
 
 from faceport.gallery import Gallery
+from faceport.gallery.indexes.codes import coded
 from faceport.gallery.stores.vectors import vector_codec
 from faceport.gallery.templates import fuse
 from faceport.gallery.types import Sample, VectorType
@@ -105,3 +106,23 @@ def test_nothing_is_in_clear_with_a_key(tmp_path: Path) -> None:
         assert found(tmp_path, needles()) == set()
         assert gallery.crop(gallery.samples(NAME + "!")[0].id) == CROP
     assert found(tmp_path, needles()) == set()
+
+
+def test_a_saved_index_goes_with_a_deleted_person(tmp_path: Path) -> None:
+    codes = {"code": coded(vector(1)[None]).values.tobytes()}
+    with Gallery.open(str(tmp_path / "g.db"), index="hnsw") as gallery:
+        fill(gallery)
+        gallery.search([sample(1).embedding], against="samples")
+        assert found(tmp_path / "g.db.index", codes) == {"code"}
+        gallery.delete(NAME)
+        assert found(tmp_path, codes) == set()
+    with Gallery.open(str(tmp_path / "g.db"), index="hnsw") as gallery:
+        gallery.search([sample(1).embedding], against="samples")
+    assert found(tmp_path, codes) == set()
+
+
+def test_no_index_is_saved_with_a_key(tmp_path: Path) -> None:
+    with Gallery.open(str(tmp_path / "g.db"), key=KEY, index="hnsw") as gallery:
+        fill(gallery)
+        assert gallery.search([sample(1).embedding], against="samples")[0].name == NAME
+    assert [file.name for file in tmp_path.iterdir()] == ["g.db"]
