@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,8 +35,15 @@ def counts(
     return tuple(dict.fromkeys(numbers))
 
 
+def finite(ctx: click.Context, param: click.Parameter, value: float | None) -> float | None:
+    """Refuse `nan` and `inf`, which a range lets pass: nothing is above them."""
+    if value is not None and not math.isfinite(value):
+        raise click.BadParameter(f"{value} is no ratio", ctx, param)
+    return value
+
+
 def _count(text: str) -> int:
-    return int(text) if text.isascii() and text.isdigit() else 0
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0
 
 
 @click.command("bench")
@@ -91,6 +99,7 @@ def _count(text: str) -> int:
 @click.option(
     "--fail-over",
     type=click.FloatRange(0, min_open=True),
+    callback=finite,
     metavar="RATIO",
     help="With --compare: exit code 1 if a case's p50 in B is more than this times that in A.",
 )

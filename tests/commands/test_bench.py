@@ -65,6 +65,7 @@ def test_nothing_measured_is_no_success(detectors: dict[str, Path], tmp_path: Pa
     ("options", "code", "message"),
     [
         (["--batch", "0"], 2, "whole numbers of 1 or more"),
+        (["--batch", "9" * 5000], 2, "whole numbers of 1 or more"),
         (["--batch", "engine"], 2, "whole numbers of 1 or more"),
         (["--threads", "1,x"], 2, "whole numbers of 1 or more"),
         (["--sessions", "onnx"], 1, "no such session"),
@@ -73,6 +74,7 @@ def test_nothing_measured_is_no_success(detectors: dict[str, Path], tmp_path: Pa
         (["--output", "/dev/null/out"], 1, "can't be made"),
         (["--photo", "away.jpg"], 1, "away.jpg"),
         (["--fail-over", "1.1"], 2, "goes with --compare"),
+        (["--compare", "a.json", "b.json", "--fail-over", "nan"], 2, "nan is no ratio"),
         (["--compare", "a.json", "b.json"], 2, "takes no BUNDLE"),
     ],
 )

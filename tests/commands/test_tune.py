@@ -126,6 +126,7 @@ def test_a_photograph_without_a_face_is_an_error(
         (["--max-cosine-loss", "nan"], "0 to 2", 1),
         (["--threads", "0"], "--threads", 2),
         (["--batch", "1,x"], "--batch", 2),
+        (["--batch", "9" * 5000], "--batch", 2),
         (["--objective", "beauty"], "--objective", 2),
         (["--sessions", "tensorflow"], "no such session", 1),
         (["--photo", "a.jpg"], "--embedder and --photo go together", 1),

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from faceport.benchmarks.latency.cases import Case
-from faceport.errors import InputError
+from faceport.errors import InputError, SpecError
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,9 @@ class Round:
     cosine_loss: float
     mean_cosine_loss: float
 
+    def __post_init__(self) -> None:
+        _check_times(self.times_ms)
+
 
 @dataclass(frozen=True)
 class Timing:
@@ -110,6 +114,16 @@ class Timing:
     peak_mb: float | None
     steady: bool
     provider: str
+
+    def __post_init__(self) -> None:
+        _check_times((self.p50_ms, self.p90_ms, self.mean_ms))
+        _check_times(self.round_p50_ms)
+
+
+def _check_times(times: Sequence[float]) -> None:
+    """Refuse what no clock gives, and nothing could be divided by."""
+    if not times or min(times) <= 0:
+        raise SpecError("times", received=list(times[:3]), expected="one or more above 0")
 
 
 @dataclass(frozen=True)

@@ -59,3 +59,17 @@ def test_a_path_is_a_text(results: Callable[..., Results], tmp_path: Path) -> No
     (tmp_path / RESULTS).write_text(json.dumps(data))
     with pytest.raises(InputError, match=r"subject\.bundle is malformed"):
         read_results(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "change", [{"p50_ms": 0.0}, {"mean_ms": -1.0}, {"round_p50_ms": []}, {"round_p50_ms": [0.0]}]
+)
+def test_times_that_no_clock_gives(
+    results: Callable[..., Results], tmp_path: Path, change: dict[str, object]
+) -> None:
+    write_results(tmp_path, results({(ORT, 1): 2.0}))
+    data = json.loads((tmp_path / RESULTS).read_text())
+    data["cases"][0]["timing"] |= change
+    (tmp_path / RESULTS).write_text(json.dumps(data))
+    with pytest.raises(InputError, match=r"times; received .* expected one or more above 0"):
+        read_results(tmp_path)
