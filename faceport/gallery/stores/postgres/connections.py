@@ -7,6 +7,7 @@ not, or the other way round, and whoever is told that nothing was written may do
 
 from __future__ import annotations
 
+import logging
 import time
 import uuid
 from collections.abc import Iterator
@@ -54,6 +55,11 @@ class Connections:
         """
         from psycopg_pool import ConnectionPool
 
+        # The pool tells its log of every attempt to reach a server that is away. Without a handler
+        # Python would print that to stderr; whoever sets up logging still gets it.
+        log = logging.getLogger("psycopg.pool")
+        if not log.handlers:
+            log.addHandler(logging.NullHandler())
         self._address = address
         self._arguments = _arguments(address)
         self._pool: ConnectionPool[Connection] = ConnectionPool(
@@ -155,7 +161,8 @@ class Connections:
         import psycopg
 
         try:
-            self.connect().close()
+            with self.connect() as connection:
+                self._configure(connection)
         except psycopg.Error as error:
             if late or refusal(error) or not lost(error):
                 raise failure(self._address.location, error) from error

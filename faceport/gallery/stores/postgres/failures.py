@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -68,9 +69,9 @@ def import_psycopg() -> None:
     Raises:
         MissingDependencyError: it is not.
     """
-    for package in ("psycopg", "psycopg_pool", "pgvector"):
+    for package in ("psycopg", "psycopg_pool", "pgvector.psycopg"):
         try:
-            __import__(package)
+            importlib.import_module(package)
         except ImportError as error:
             raise MissingDependencyError(package, "postgres") from error
 

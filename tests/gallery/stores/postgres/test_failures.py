@@ -19,6 +19,7 @@ from faceport.errors import (
     MissingDependencyError,
 )
 from faceport.gallery.stores.postgres import PostgresStore, open_store
+from faceport.gallery.stores.postgres.connections import Connections
 
 if TYPE_CHECKING:
     from local_postgres import LocalPostgres
@@ -217,3 +218,17 @@ def test_more_threads_than_connections(
     with store.snapshot(), pytest.raises(GalleryError, match="raise pool_size"):
         look()
     look()
+
+
+def test_connections_that_can_not_be_set_up_are_told_why(
+    postgres_gallery: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not that all of the pool are busy."""
+
+    def fail(self: Connections, connection: psycopg.Connection) -> None:
+        connection.execute("SELECT set_config('lock_timeout', 'soon', false)")
+
+    PostgresStore(postgres_gallery).close()
+    monkeypatch.setattr(Connections, "_configure", fail)
+    with pytest.raises(GalleryError, match="lock_timeout"):
+        PostgresStore(postgres_gallery)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Iterator
@@ -62,6 +63,8 @@ def test_between_operations_nobody_notices(
 def test_a_server_that_is_away_for_a_while_is_waited_for(
     store: PostgresStore, postgres_server: LocalPostgres
 ) -> None:
+    # Else Python would print each of the pool's attempts to stderr.
+    assert logging.getLogger("psycopg.pool").handlers
     postgres_server.stop()
     starter = threading.Timer(1, postgres_server.start)
     starter.start()
