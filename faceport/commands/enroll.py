@@ -63,6 +63,11 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Keep the picture of each face (PNG) in the gallery from now on, to embed it again.",
 )
+@click.option(
+    "--audit",
+    is_flag=True,
+    help="Keep an audit log in the gallery from now on: changes, and who is searched for.",
+)
 @flip_option
 @reduced_option
 @click.option(
@@ -81,6 +86,7 @@ def command(
     key_file: Path | None,
     name: str | None,
     keep_crops: bool,
+    audit: bool,
     workers: int | None,
     as_json: bool,
     **choices: Any,
@@ -111,8 +117,10 @@ def command(
         open_gallery(gallery, key_file, create=True) as store,
     ):
         store.check_embedder(pipeline.embedder)
-        if keep_crops and not store.settings.keep_crops:
-            store.change_settings(keep_crops=True)
+        wanted = {"keep_crops": keep_crops, "audit": audit}
+        missing = {k: True for k, on in wanted.items() if on and not getattr(store.settings, k)}
+        if missing:
+            store.change_settings(**missing)
         with screen(as_json) as shown:
             done = _enrolled(store, pipeline, people, options, shown, total)
         location = store.location

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -93,3 +94,23 @@ def test_a_search_that_cannot_be_written_down_gives_no_answer(
             connection.execute("DROP TABLE audit")
         with pytest.raises(GalleryError):
             gallery.search([sample(1).embedding])
+
+
+def test_an_encrypted_gallery_from_enrolment_to_the_log(
+    photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    people, key, path = tmp_path / "people", tmp_path / "gallery.key", tmp_path / "g.db"
+    (people / "Zacharias").mkdir(parents=True)
+    picture = people / "Zacharias" / "one.jpg"
+    shutil.copy(photos / "pairs" / "adaface_1.jpeg", picture)
+    key.write_text(bytes(range(32)).hex())
+    stub = ["--detector", "stub", "--embedder", "stub", "--gallery", str(path)]
+    with_key = ["--key-file", str(key)]
+    assert run(["enroll", *stub, *with_key, "--audit", str(people)]) == 0
+    assert run(["identify", *stub, *with_key, str(picture)]) == 0
+    found = shown(path, capsys, *with_key)
+    actions = [e["action"] for e in found["entries"]]  # type: ignore[union-attr, attr-defined]
+    assert actions == ["settings", "enroll", "identify"]
+    assert not any(b"Zacharias" in file.read_bytes() for file in tmp_path.glob("g.db*"))
+    assert run(["gallery", "list", str(path)]) == 1
+    assert "FACEPORT_GALLERY_KEY" in capsys.readouterr().err
