@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -175,6 +175,7 @@ class _Enrolment:
             kept = [one for one in self._samples if one[0] not in doubtful]
             self._left_out += doubted
         self._write([sample for _, sample in kept[self._written :]])
+        self._keep_metadata()
         flagged = () if self._options.leave_out else tuple(doubted)
         # The same face or bytes twice: the gallery took it once.
         there = self._there + len(kept) - self._added
@@ -194,12 +195,22 @@ class _Enrolment:
         self._samples.append((path, sample))
         if not self._options.leave_out and len(self._samples) - self._written >= CHUNK:
             self._write([sample for _, sample in self._samples[self._written :]])
+            # What is written is needed for its vector only.
+            self._samples = [(path, replace(one, crop=None)) for path, one in self._samples]
 
     def _write(self, samples: Sequence[Sample]) -> None:
         if samples:
             metadata = dict(self._person.metadata) or None
             self._added += self._gallery.enroll(self._person.name, samples, metadata=metadata)
         self._written += len(samples)
+
+    def _keep_metadata(self) -> None:
+        """Keep metadata that changed since all of the pictures were enrolled."""
+        name, metadata = self._person.name, dict(self._person.metadata)
+        if not metadata or not self._there or self._written:
+            return
+        if dict(self._gallery.identity(name).metadata) != metadata:
+            self._gallery.set_metadata(name, metadata)
 
     def _doubted(self) -> list[Remark]:
         """Name the pictures that are not of the person that the others are of."""

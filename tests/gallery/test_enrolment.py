@@ -190,6 +190,11 @@ def test_metadata_hashes_and_crops_are_kept(tmp_path: Path, pipeline: Pipeline) 
         people = [Person("ann", ann.pictures, {"team": "blue"})]
         list(enroll_people(gallery, pipeline, people, EnrolmentOptions()))
         assert gallery.identity("ann").metadata == {"team": "blue"}
+        (again,) = enroll_people(
+            gallery, pipeline, [Person("ann", ann.pictures, {"team": "red"})], EnrolmentOptions()
+        )
+        assert again.already_there == 2
+        assert gallery.identity("ann").metadata == {"team": "red"}
         for path, sample in zip(ann.pictures, gallery.samples("ann"), strict=True):
             assert sample.source == str(path)
             assert sample.image_hash == hashlib.sha256(path.read_bytes()).hexdigest()

@@ -11,7 +11,6 @@ from faceport.commands.gallery.options import (
     against_option,
     gallery_argument,
     open_gallery,
-    owner_of_rows,
 )
 from faceport.commands.options import json_option
 from faceport.commands.output import print_json, print_table, warn
@@ -19,6 +18,7 @@ from faceport.commands.output import print_json, print_table, warn
 if TYPE_CHECKING:
     from faceport.gallery import Gallery
     from faceport.gallery.calibration import Calibration
+    from faceport.gallery.types import Against
 
 SUSPICIOUS = 0.2
 """An impostor pair so far above the threshold is more likely one person under two names."""
@@ -49,7 +49,7 @@ def command(
     key_file: Path | None,
     far: float | None,
     threshold: float | None,
-    against: str,
+    against: Against,
     max_pairs: int,
     seed: int,
     dry_run: bool,
@@ -89,7 +89,7 @@ def command(
 
 
 def _calibrated(
-    people: Gallery, far: float, against: str, max_pairs: int, seed: int
+    people: Gallery, far: float, against: Against, max_pairs: int, seed: int
 ) -> Calibration:
     import numpy as np
 
@@ -97,7 +97,7 @@ def _calibrated(
 
     samples = people.vectors("samples")
     templates = None
-    if owner_of_rows(against) == "templates":
+    if against == "templates":
         fused = people.vectors("templates")
         # Numbered by name: the two sets are two snapshots.
         place = {name: i for i, name in enumerate(samples.names)}

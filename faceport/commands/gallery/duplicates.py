@@ -11,14 +11,14 @@ from faceport.commands.gallery.options import (
     against_option,
     gallery_argument,
     open_gallery,
-    owner_of_rows,
 )
 from faceport.commands.options import json_option
 from faceport.commands.output import note, print_json, print_table
 
 if TYPE_CHECKING:
     from faceport.gallery import Gallery
-    from faceport.gallery.duplicates import Duplicates
+    from faceport.gallery.duplicates import Duplicates, Pair
+    from faceport.gallery.types import Against
 
 
 @click.command("duplicates")
@@ -38,7 +38,7 @@ def command(
     gallery: str,
     key_file: Path | None,
     threshold: float | None,
-    against: str,
+    against: Against,
     limit: int,
     as_json: bool,
 ) -> None:
@@ -50,12 +50,10 @@ def command(
       faceport gallery duplicates g.db --against samples --threshold 0.5 --json
     """
     from faceport.gallery.duplicates import near_identities
-    from faceport.gallery.types import DEFAULT_THRESHOLD
 
     with open_gallery(gallery, key_file) as people:
-        own = people.settings.threshold
-        least = threshold if threshold is not None else DEFAULT_THRESHOLD if own is None else own
-        vectors = people.vectors(owner_of_rows(against))
+        least = people.threshold(threshold)
+        vectors = people.vectors(against)
         found = near_identities(vectors.matrix, vectors.owner, least, limit=limit)
         listed = [_pair(people, vectors.names, pair) for pair in found.pairs]
         location = people.location
@@ -66,7 +64,7 @@ def command(
         _print(location, least, found, listed)
 
 
-def _pair(people: Gallery, names: tuple[str, ...], pair: Any) -> dict[str, Any]:
+def _pair(people: Gallery, names: tuple[str, ...], pair: Pair) -> dict[str, Any]:
     """Return two identities with their nearest pair of samples."""
     import numpy as np
 

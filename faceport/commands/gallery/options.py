@@ -13,7 +13,7 @@ from faceport.commands.options import all_of, key_file_option
 if TYPE_CHECKING:
     from faceport.gallery import Gallery
     from faceport.gallery.stores.base import Store
-    from faceport.gallery.types import Against, Settings
+    from faceport.gallery.types import Settings
 
 AGAINST = ("templates", "samples")
 
@@ -62,8 +62,3 @@ def confirm(question: str, yes: bool) -> None:
     if not sys.stdin.isatty():
         raise click.UsageError(f"{question} Nobody can be asked here: say it with --yes.")
     click.confirm(question, abort=True, err=True)
-
-
-def owner_of_rows(against: str) -> Against:
-    """Return the option's value as the library takes it."""
-    return "samples" if against == "samples" else "templates"

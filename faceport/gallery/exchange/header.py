@@ -34,7 +34,7 @@ def read_json(path: Path, text: bytes) -> Mapping[str, Any]:
     """
     try:
         values = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         values = None
     if not isinstance(values, Mapping):
         raise no_export(path, repr(text[:40]))

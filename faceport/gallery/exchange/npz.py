@@ -10,6 +10,7 @@ gallery.json  format, version, space, settings, redacted · vectors_sha256, of t
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import zipfile
 from collections.abc import Mapping
@@ -111,10 +112,10 @@ def _arrays(path: Path, sha256: object) -> dict[str, NDArray[Any]]:
     if hashlib.sha256(data).hexdigest() != sha256:
         raise _damaged(path, "another SHA-256 than gallery.json says")
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with np.load(io.BytesIO(data), allow_pickle=False) as file:
             arrays = {name: np.asarray(file[name]) for name in DTYPES if name in file}
     # numpy's errors for a malformed archive are of many kinds.
-    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, EOFError, KeyError, MemoryError, zipfile.BadZipFile) as error:
         raise _damaged(path, str(error)) from error
     for name, array in arrays.items():
         if array.dtype != DTYPES[name] or array.ndim != DIMENSIONS.get(name, 1):

@@ -146,7 +146,7 @@ def _identities(
 def _metadata(path: Path, texts: list[str]) -> tuple[Mapping[str, Any], ...]:
     try:
         return tuple(json.loads(text) for text in texts)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise _damaged(path, f"metadata: {error}", "JSON objects") from error
 
 
