@@ -11,6 +11,7 @@ SUBCOMMANDS = {
     "show": "faceport.commands.gallery.show",
     "stats": "faceport.commands.gallery.stats",
     "check": "faceport.commands.gallery.check",
+    "settings": "faceport.commands.gallery.settings",
     "calibrate": "faceport.commands.gallery.calibrate",
     "duplicates": "faceport.commands.gallery.duplicates",
     "audit": "faceport.commands.gallery.audit",

@@ -125,6 +125,17 @@ def test_stats_and_check(path: Path, cli: Cli) -> None:
     assert "is sound" in cli("check", path)
 
 
+def test_settings(path: Path, cli: Cli) -> None:
+    assert cli.json("settings", path)["settings"]["fusion"] == "mean"
+    given = ("--fusion", "norm", "--min-norm", 12, "--vector-type", "float16", "--keep-crops")
+    found = cli.json("settings", path, *given)["settings"]
+    assert (found["fusion"], found["min_norm"], found["vector_type"]) == ("norm", 12, "float16")
+    assert (found["keep_crops"], found["audit"]) == (True, False)
+    assert cli.json("settings", path, "--no-keep-crops")["settings"]["keep_crops"] is False
+    assert "float16" in cli("settings", path)
+    assert cli.json("check", path)["problems"] == []
+
+
 def test_check_ends_with_1_where_something_is_wrong(path: Path, cli: Cli) -> None:
     import sqlite3
 
