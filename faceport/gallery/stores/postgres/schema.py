@@ -9,8 +9,11 @@ changes(identity_id, version, removed)      the version at which an identity las
 audit(number, at, action, details, chain)   the server refuses to change or delete its rows
 
 `template` and `embedding` are `vector` or `halfvec`; the first enrolment gives them a dimension and
-an index (see `columns.py`). `changes` is a table of its own because a row that changes is written
-anew, and an identity's new row would be put into the graph of the templates again.
+an index (see `columns.py`). They lie in their rows (`toast_tuple_target`): PostgreSQL would keep
+those of a row of more than 2 kB elsewhere, and a search of all would look each one up.
+
+`changes` is a table of its own because a row that changes is written anew, and an identity's new
+row would be put into the graph of the templates again.
 """
 
 from __future__ import annotations
@@ -47,7 +50,7 @@ CREATE TABLE identities (
     template_norm double precision NOT NULL DEFAULT 0,
     created timestamptz NOT NULL,
     changed timestamptz NOT NULL
-);
+) WITH (toast_tuple_target = 8160);
 CREATE TABLE embeddings (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     identity_id bigint NOT NULL REFERENCES identities ON DELETE CASCADE,
@@ -57,7 +60,7 @@ CREATE TABLE embeddings (
     image_hash text NOT NULL,
     crop bytea,
     added timestamptz NOT NULL
-);
+) WITH (toast_tuple_target = 8160);
 CREATE INDEX embeddings_identity ON embeddings (identity_id, id);
 CREATE INDEX embeddings_image ON embeddings (image_hash) WHERE image_hash <> '';
 CREATE TABLE commits (version bigint PRIMARY KEY, token uuid NOT NULL);
