@@ -106,9 +106,9 @@ def test_the_order_of_the_faces_changes_nothing(seed: int, threshold: float) -> 
 
 
 def test_the_memory_given_is_kept_where_every_pair_is_close() -> None:
-    one = np.full((8000, 512), 512**-0.5, np.float32)
-    memory = 52_000_000
-    assert panel_rows(8000, 512, memory) < 8000 - threshold_graph.TILE_COLUMNS
+    one = np.full((5000, 512), 512**-0.5, np.float32)
+    memory = 49_500_000
+    assert panel_rows(5000, 512, memory) < 5000 - threshold_graph.TILE_COLUMNS
     tracemalloc.start()
     try:
         labels = connected(InMemory(one), 0.5, memory)
