@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from faceport.gallery.nearest import Candidate
 from faceport.gallery.stores.base import Reader
 from faceport.gallery.types import Against, Answer, Float, Match
@@ -63,12 +65,16 @@ def _nearest_samples(
         return {(q, c.identity_id): c.sample_id for q, each in enumerate(shown) for c in each}
     wanted = sorted({c.identity_id for each in shown for c in each})
     best: dict[tuple[int, int], tuple[float, int]] = {}
-    owners = [{c.identity_id for c in each} for each in shown]
     for block in reader.vectors("samples", wanted) if wanted else ():
         scores = queries @ block.matrix.T
-        for query, ids in enumerate(owners):
-            for row, owner in enumerate(block.identity_ids.tolist()):
-                score = float(scores[query, row])
-                if owner in ids and score > best.get((query, owner), (-2.0, -1))[0]:
-                    best[query, owner] = (score, int(block.sample_ids[row]))
+        owners, starts = np.unique(block.identity_ids, return_index=True)
+        # An identity's rows lie together.
+        ends = [*starts[1:].tolist(), len(block.matrix)]
+        spans = dict(zip(owners.tolist(), zip(starts.tolist(), ends, strict=True), strict=True))
+        for query, candidates in enumerate(shown):
+            for owner in (c.identity_id for c in candidates if c.identity_id in spans):
+                start, end = spans[owner]
+                row = start + int(scores[query, start:end].argmax())
+                found = (float(scores[query, row]), int(block.sample_ids[row]))
+                best[query, owner] = max(found, best.get((query, owner), found))
     return {key: sample for key, (_, sample) in best.items()}
