@@ -6,9 +6,11 @@ import hashlib
 from dataclasses import replace
 from pathlib import Path
 
+from faceport.benchmarks.accuracy.lists import open_list
 from faceport.benchmarks.accuracy.settings import Settings
 from faceport.bundle import MANIFEST, sha256_of
 from faceport.codec import encode
+from faceport.errors import InputError
 from faceport.spec import canonical_json
 from faceport.version import __version__
 
@@ -28,7 +30,7 @@ def run_key(settings: Settings) -> str:
         "bundle": _content(settings.bundle),
         "detector": "" if settings.detector is None else _content(settings.detector),
         "listing": _content(settings.listing),
-        "root": "" if settings.root is None else _content(settings.root),
+        "root": _named(settings) if settings.root is None else _content(settings.root),
     }
     return hashlib.sha256(canonical_json(basis).encode()).hexdigest()[:16]
 
@@ -45,6 +47,24 @@ def _content(place: str) -> str:
     except OSError as error:
         return f"not readable: {error.strerror}"
     return place
+
+
+def _named(settings: Settings) -> str:
+    """Return what the pictures are that a list without a root names: they lie beside it."""
+    path = Path(settings.listing)
+    # A .bin holds its pictures, and its bytes count already.
+    if not path.is_file() or path.suffix.lower() == ".bin":
+        return ""
+    try:
+        listed = open_list(path, aligned=settings.aligned)
+        sizes = [
+            f"{picture.name}\0{Path(picture.source).stat().st_size}\n"
+            for picture in listed.pictures
+            if isinstance(picture.source, str)
+        ]
+    except (InputError, OSError) as error:
+        return f"not readable: {error}"
+    return hashlib.sha256("".join(sizes).encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def _names_and_sizes(folder: Path) -> str:

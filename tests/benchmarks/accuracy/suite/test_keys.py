@@ -64,6 +64,19 @@ def test_what_changed_is_run_again(
     assert run_key(settings) != before
 
 
+def test_pictures_beside_their_list_are_in_the_key(settings: Settings, tmp_path: Path) -> None:
+    beside = replace(settings, root=None)
+    (tmp_path / "work" / "pairs.csv").write_text("a,b,same\nx.jpg,people/one/1.jpg,1\n")
+    (tmp_path / "work" / "x.jpg").write_bytes(b"1")
+    before = run_key(beside)
+    (tmp_path / "work" / "another.jpg").write_bytes(b"1")
+    assert run_key(beside) == before
+    (tmp_path / "work" / "x.jpg").write_bytes(b"12")
+    assert run_key(beside) != before
+    (tmp_path / "work" / "x.jpg").unlink()
+    assert run_key(beside) != before
+
+
 def test_settings_are_in_the_key(settings: Settings) -> None:
     keys = {
         run_key(replace(settings, **changed))
