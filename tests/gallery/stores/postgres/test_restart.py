@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -211,3 +213,28 @@ def test_enrolment_while_the_server_crashes_again_and_again(
         assert gallery.check() == []
     with psycopg.connect(postgres_server.uri, autocommit=True) as connection:
         connection.execute("DROP SCHEMA faceport_again_and_again CASCADE")
+
+
+KILLED = """
+import sys, time
+from faceport.gallery.stores.postgres import PostgresStore
+store = PostgresStore(sys.argv[1])
+with store.transaction() as writer:
+    writer.add_identity("ann", "{}", "2026-01-02T03:04:05+00:00")
+    print("written", flush=True)
+    time.sleep(60)
+"""
+
+
+def test_a_client_that_is_killed_leaves_no_trace_and_no_lock(
+    store: PostgresStore, postgres_server: LocalPostgres
+) -> None:
+    uri = postgres_server.uri + "&gallery=restarted"
+    command = [sys.executable, "-c", KILLED, uri]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as client:
+        assert client.stdout is not None
+        assert client.stdout.readline() == b"written\n"
+        client.kill()
+    add(store, "bob")
+    assert names(store) == ["bob"]
+    assert store.check() == []
