@@ -17,7 +17,7 @@ HEAVY |= {"openvino", "tensorrt_rtx", "cuda"}
 HEAVY |= {"torchvision", "onnxslim", "onnxscript", "safetensors", "huggingface_hub", "skimage"}
 HEAVY |= {"cryptography", "matplotlib", "yaml"}
 HEAVY |= {"pyarrow", "ray"}
-HEAVY |= {"numkong", "usearch", "faiss"}
+HEAVY |= {"numkong", "faiss"}
 HEAVY |= {"psycopg", "psycopg_pool", "pgvector"}
 
 CORE = {"errors", "codec", "spec", "version"}

@@ -1,6 +1,6 @@
 """A graph beside its store: three files, of which the last written makes the others count.
 
-    hnsw-HASH.usearch   the graph, as usearch writes it; HASH is of its bytes
+    hnsw-HASH.faiss   the graph, as faiss writes it; HASH is of its bytes
     hnsw-HASH.npy       (rows,) uint64 digests of its rows, in the order of its keys
     hnsw.json           HASH, hash of the digests, stamp, library and settings
 
@@ -57,7 +57,7 @@ def write_graph(
     with atomic_file(partial, GalleryError) as path:
         save(str(path))
         name = f"hnsw-{_hash(path)[:32]}"
-    partial.replace(folder / f"{name}.usearch")
+    partial.replace(folder / f"{name}.faiss")
     buffer = io.BytesIO()
     np.save(buffer, digests)
     with atomic_file(folder / f"{name}.npy", GalleryError) as path:
@@ -77,7 +77,7 @@ def read_graph(folder: Path, facts: Mapping[str, object]) -> Saved | None:
         manifest = json.loads((folder / MANIFEST).read_text())
         name = str(manifest["graph"])
         wanted = {**facts, "format": FORMAT, "stamp": manifest["stamp"]}
-        path, rows = folder / f"{name}.usearch", folder / f"{name}.npy"
+        path, rows = folder / f"{name}.faiss", folder / f"{name}.npy"
         if {key: manifest.get(key) for key in wanted} != wanted or Path(name).name != name:
             return None
         if _hash(rows) != manifest["rows_sha256"] or not _hash(path).startswith(name[5:]):

@@ -1,15 +1,14 @@
-"""Approximate search in a graph (HNSW, Malkov and Yashunin 2016), by usearch.
+"""Approximate search in a graph (HNSW, Malkov and Yashunin 2016), by faiss.
 
-The graph holds rows in int8, scaled row by row as in `codes.py`: what usearch would make of float32
-itself, 127 times the number, leaves a unit vector of 512 numbers about four bits. What it finds is
-scored again in float64, so scores are exact; only a row may be missed.
+The graph holds the rows with 8 bits a number, between the least and the largest of each column.
+What it finds is scored again in float64, so scores are exact; only a row may be missed.
 """
 
 from __future__ import annotations
 
-import contextlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,6 @@ from numpy.typing import NDArray
 from faceport.errors import MissingDependencyError
 from faceport.gallery.indexes.blocks import Found
 from faceport.gallery.indexes.checks import check_matrix, check_queries
-from faceport.gallery.indexes.codes import coded
 from faceport.gallery.indexes.digests import matched, row_digests
 from faceport.gallery.indexes.graph_files import Saved, read_graph, write_graph
 from faceport.gallery.indexes.scoring import rank
@@ -28,18 +26,22 @@ from faceport.gallery.types import Float
 from faceport.runtime.device import usable_cores
 
 STEP = 65_536
-"""Rows coded and added together."""
-ALONE = 2000
-"""Rows that one thread adds."""
+"""Rows added together."""
+MOST_TRAINED = 100_000
+"""Rows that the columns' ranges are taken from, spread over all."""
+ROWS_EACH = 1000
+"""Rows to be added for which a further thread is worth its waking."""
+QUERIES_EACH = 4
+"""Queries for which it is."""
 SPARE = 16
-"""Rows asked for beyond k: int8 may have put the best one a little too low."""
-MOST_NEW = 0.5
-"""Share of rows, above which a graph is built anew and not added to."""
+"""Rows asked for beyond k: 8 bits may have put the best one a little too low."""
+MOST_GROWTH = 2
+"""How many times its rows a graph may grow before it is built anew, with new ranges."""
 
 
 @dataclass(frozen=True)
 class GraphSettings:
-    """How the graph is made and walked; see usearch.
+    """How the graph is made and walked; see faiss.
 
     Attributes:
         connectivity: neighbours of a node (M).
@@ -55,25 +57,19 @@ class GraphSettings:
 class HnswIndex:
     """A graph over the rows, in memory, that can be kept in files."""
 
-    def __init__(
-        self, settings: GraphSettings = GraphSettings(), *, threads: int | None = None
-    ) -> None:
+    def __init__(self, settings: GraphSettings = GraphSettings()) -> None:
         """Make an empty index.
 
-        Args:
-            settings: of the graph.
-            threads: that build and search; by default one for each core this process may use.
-
         Raises:
-            MissingDependencyError: usearch is not installed.
+            MissingDependencyError: faiss is not installed.
         """
-        self._library = _usearch()
+        self._library = _faiss()
         self._settings = settings
-        self._threads = threads or usable_cores()
         self._turns = Turns()
         self._matrix: Float = np.empty((0, 0), np.float32)
         self._graph: Any = None
         self._row_of: NDArray[np.intp] = np.empty(0, np.intp)
+        self._built_rows = 0
 
     @property
     def rows(self) -> int:
@@ -82,8 +78,12 @@ class HnswIndex:
 
     @property
     def nbytes(self) -> int:
-        """Memory beside the float32 rows, as usearch counts it."""
-        return 0 if self._graph is None else int(self._graph.memory_usage)
+        """Memory beside the float32 rows: codes and links."""
+        graph = self._graph
+        if graph is None:
+            return 0
+        links = 4 * graph.hnsw.neighbors.size() + 8 * graph.hnsw.offsets.size()
+        return int(graph.ntotal * graph.d + links)
 
     def build(self, matrix: Float) -> None:
         """Make the graph of rows (rows, D): minutes for a million.
@@ -92,22 +92,23 @@ class HnswIndex:
             InputError: not (rows, D) float32.
         """
         check_matrix(matrix)
-        graph = self._empty(matrix.shape[1])
-        self._add(graph, matrix, np.arange(len(matrix)), first_key=0)
+        graph = None
+        if len(matrix):
+            graph = self._empty(matrix.shape[1])
+            graph.train(np.ascontiguousarray(matrix[:: 1 + len(matrix) // MOST_TRAINED]))
+            self._add(graph, matrix, np.arange(len(matrix)))
         with self._turns.writing():
-            self._graph, self._matrix = graph, matrix
-            self._row_of = np.arange(len(matrix))
+            self._take(graph, matrix, np.arange(len(matrix)), len(matrix))
 
     def extend(self, matrix: Float) -> None:
         """Add the rows behind those there are; see `Index.extend`."""
         check_matrix(matrix)
-        if self._graph is None or not self.rows:
+        if self._graph is None or len(matrix) > MOST_GROWTH * self._built_rows:
             return self.build(matrix)
         with self._turns.writing():
             new = np.arange(self.rows, len(matrix))
-            self._add(self._graph, matrix, new, first_key=self.rows)
-            self._matrix = matrix
-            self._row_of = np.append(self._row_of, new)
+            self._add(self._graph, matrix, new)
+            self._take(self._graph, matrix, np.append(self._row_of, new), self._built_rows)
         return None
 
     def search(self, queries: Float, k: int) -> Found:
@@ -123,10 +124,9 @@ class HnswIndex:
                 shape = (len(queries), k_there)
                 return np.empty(shape, np.float32), np.empty(shape, np.intp)
             wanted = min(k_there + SPARE, self.rows)
-            found = self._graph.search(coded(queries).values, wanted, threads=self._threads)
-            # usearch answers one query with another type than several.
-            answers = [found] if len(queries) == 1 else [found[i] for i in range(len(queries))]
-            candidates = [self._row_of[answer.keys.astype(np.intp)] for answer in answers]
+            with self._sharing(len(queries) // QUERIES_EACH):
+                keys = self._graph.search(np.ascontiguousarray(queries), wanted)[1]
+            candidates = [self._row_of[row[row >= 0]] for row in keys]
         return rank(matrix, queries, candidates, k_there)
 
     def save(self, folder: Path, stamp: str) -> None:
@@ -140,7 +140,13 @@ class HnswIndex:
                 return
             digests = np.empty(self.rows, np.uint64)
             digests[:] = row_digests(self._matrix)[self._row_of]
-            write_graph(folder, self._graph.save, digests, self._facts(stamp))
+            graph = self._graph
+            write_graph(
+                folder,
+                lambda path: self._library.write_index(graph, path),
+                digests,
+                self._facts(stamp),
+            )
 
     def load(self, folder: Path, stamp: str, matrix: Float) -> bool:
         """Take the graph from `folder`; see `SavedIndex.load`.
@@ -151,67 +157,71 @@ class HnswIndex:
         """
         check_matrix(matrix)
         saved = read_graph(folder, self._facts(stamp))
-        graph = self._empty(matrix.shape[1])
-        if saved is None or not _loaded(graph, saved):
+        graph = None if saved is None else self._opened(saved, matrix.shape[1])
+        if saved is None or graph is None:
             return False
         row_of, new = matched(saved.digests, row_digests(matrix))
-        if len(row_of) < len(saved.digests) or len(new) > MOST_NEW * len(matrix):
+        gone = len(saved.digests) - len(row_of)
+        if gone or len(matrix) > MOST_GROWTH * len(row_of):
             return False
-        self._add(graph, matrix, new, first_key=len(row_of))
+        self._add(graph, matrix, new)
         with self._turns.writing():
-            self._graph, self._matrix = graph, matrix
-            self._row_of = np.append(row_of, new)
+            self._take(graph, matrix, np.append(row_of, new), len(row_of))
         if len(new) or saved.stamp != stamp:
             self.save(folder, stamp)
         return True
 
-    def _empty(self, dim: int) -> Any:
-        given = self._settings
-        return self._library.Index(
-            ndim=dim,
-            metric="cos",
-            dtype="i8",
-            connectivity=given.connectivity,
-            expansion_add=given.expansion_add,
-            expansion_search=given.expansion_search,
-            enable_key_lookups=False,
-        )
+    def _take(self, graph: Any, matrix: Float, row_of: NDArray[np.intp], built_rows: int) -> None:
+        self._graph, self._matrix = graph, matrix
+        self._row_of, self._built_rows = row_of, built_rows
 
-    def _add(self, graph: Any, matrix: Float, rows: NDArray[np.intp], first_key: int) -> None:
-        # Rows that are added at the same moment may not find each other (usearch takes no lock for
-        # that): so the first few alone, and then in an order that parts the rows of one person.
-        order = np.random.default_rng(0).permutation(len(rows))
-        start = 0
-        while start < len(rows):
-            alone = first_key + start < ALONE or len(rows) <= ALONE
-            part = order[start : start + (ALONE if alone else STEP)]
-            keys = (first_key + part).astype(np.uint64)
-            codes = coded(matrix[rows[part]]).values
-            graph.add(keys, codes, threads=1 if alone else self._threads)
-            start += len(part)
+    def _empty(self, dim: int) -> Any:
+        faiss, given = self._library, self._settings
+        graph = faiss.IndexHNSWSQ(
+            dim,
+            faiss.ScalarQuantizer.QT_8bit,
+            given.connectivity,
+            faiss.METRIC_INNER_PRODUCT,
+        )
+        graph.hnsw.efConstruction = given.expansion_add
+        graph.hnsw.efSearch = given.expansion_search
+        return graph
+
+    def _opened(self, saved: Saved, dim: int) -> Any:
+        try:
+            graph = self._library.read_index(str(saved.path))
+        except RuntimeError:
+            return None
+        if graph.ntotal != len(saved.digests) or graph.d != dim:
+            return None
+        graph.hnsw.efSearch = self._settings.expansion_search
+        return graph
+
+    def _add(self, graph: Any, matrix: Float, rows: NDArray[np.intp]) -> None:
+        with self._sharing(len(rows) // ROWS_EACH):
+            for start in range(0, len(rows), STEP):
+                graph.add(np.ascontiguousarray(matrix[rows[start : start + STEP]]))
+
+    @contextmanager
+    def _sharing(self, threads: int) -> Iterator[None]:
+        # OpenMP's number is of the thread that calls. Waking others costs more than a little work.
+        before = self._library.omp_get_max_threads()
+        self._library.omp_set_num_threads(max(1, min(threads, usable_cores())))
+        try:
+            yield
+        finally:
+            self._library.omp_set_num_threads(before)
 
     def _facts(self, stamp: str) -> dict[str, object]:
-        given = {"library": f"usearch {version('usearch')}", **asdict(self._settings)}
+        given = {"library": f"faiss {self._library.__version__}", **asdict(self._settings)}
         # Not in the file: it may be changed at any time.
         del given["expansion_search"]
         return {"stamp": stamp, **given}
 
 
-def _loaded(graph: Any, saved: Saved) -> bool:
+def _faiss() -> Any:
     try:
-        graph.load(str(saved.path))
-    except Exception:  # its errors are RuntimeError, ValueError and others: any of them means no
-        return False
-    return len(graph) == len(saved.digests)
-
-
-def _usearch() -> Any:
-    # Loaded after usearch (2.26), onnxruntime (1.32) ends the process with a segmentation fault;
-    # loaded before it, both work. A pipeline may well be opened after a gallery.
-    with contextlib.suppress(ImportError):
-        import onnxruntime  # noqa: F401
-    try:
-        import usearch.index
+        import faiss
     except ImportError as error:
-        raise MissingDependencyError("usearch", "search") from error
-    return usearch.index
+        raise MissingDependencyError("faiss-cpu", "search") from error
+    return faiss

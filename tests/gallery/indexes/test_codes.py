@@ -5,12 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from face_vectors import face_vectors, near, unit
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from faceport.gallery.indexes.codes import coded, extended, score_errors
 
 
+@settings(deadline=None)
 @given(seed=st.integers(0, 10**6), spike=st.floats(0, 20), length=st.floats(0.01, 100))
 def test_no_score_is_further_off_than_the_bound(seed: int, spike: float, length: float) -> None:
     random = np.random.default_rng(seed)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from face_vectors import face_vectors
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from faceport.gallery.indexes.digests import matched, row_digests
@@ -34,6 +34,7 @@ def test_digests_do_not_change_between_versions() -> None:
     assert row_digests(np.array([[0.6, 0.8]], np.float32)).tolist() == [1436930833686552925]
 
 
+@settings(deadline=None)
 @given(old=NUMBERS, new=NUMBERS)
 def test_rows_are_paired_one_by_one(old: list[int], new: list[int]) -> None:
     now, added = matched(np.array(old, np.uint64), np.array(new, np.uint64))

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 from face_vectors import brute_force, face_vectors, near, unit
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from faceport.errors import InputError
@@ -67,6 +67,7 @@ def test_one_query_is_answered_as_in_a_batch(index: Index, small_blocks: None) -
         np.testing.assert_array_equal(one_scores[0], scores[i])
 
 
+@settings(deadline=None)
 @given(
     data=st.data(),
     rows=st.integers(1, 30),
@@ -95,6 +96,7 @@ def test_ties_and_any_k(
     np.testing.assert_array_equal(found, expected_rows)
 
 
+@settings(deadline=None)
 @given(seed=st.integers(0, 10**6), spread=st.floats(0, 3), spike=st.floats(0, 30))
 def test_int8_is_exact_whatever_its_rows_look_like(seed: int, spread: float, spike: float) -> None:
     # Rows with one large number lose most in int8; rows close together are told apart last.
@@ -265,6 +267,7 @@ def test_int8_reads_only_candidates_of_rows_on_the_disk(tmp_path: object) -> Non
     np.testing.assert_array_equal(index.search(queries, 4)[1], brute_force(matrix, queries, 4)[1])
 
 
+@settings(deadline=None)
 @given(rows=st.integers(0, 50), threads=st.integers(1, 9))
 def test_threads_share_all_rows_once(rows: int, threads: int) -> None:
     parts = blocks.row_parts(rows, threads)

@@ -39,12 +39,11 @@ def test_only_the_graph_is_kept_in_files() -> None:
     assert [k for k, make in registry.INDEXES.items() if isinstance(make(), SavedIndex)] == ["hnsw"]
 
 
-@pytest.mark.parametrize(("kind", "package"), [("int8", "numkong"), ("hnsw", "usearch")])
+@pytest.mark.parametrize(("kind", "package"), [("int8", "numkong"), ("hnsw", "faiss")])
 def test_a_missing_library_names_its_extra(
     kind: str, package: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, package, None)
-    monkeypatch.setitem(sys.modules, f"{package}.index", None)
     with pytest.raises(MissingDependencyError, match=r"faceport\[search\]"):
         make_index(kind)
 
