@@ -66,7 +66,6 @@ def _nearest_samples(
     wanted = sorted({c.identity_id for each in shown for c in each})
     best: dict[tuple[int, int], tuple[float, int]] = {}
     for block in reader.vectors("samples", wanted) if wanted else ():
-        scores = queries @ block.matrix.T
         owners, starts = np.unique(block.identity_ids, return_index=True)
         # An identity's rows lie together.
         ends = [*starts[1:].tolist(), len(block.matrix)]
@@ -74,7 +73,8 @@ def _nearest_samples(
         for query, candidates in enumerate(shown):
             for owner in (c.identity_id for c in candidates if c.identity_id in spans):
                 start, end = spans[owner]
-                row = start + int(scores[query, start:end].argmax())
-                found = (float(scores[query, row]), int(block.sample_ids[row]))
+                scores = block.matrix[start:end] @ queries[query]
+                row = int(scores.argmax())
+                found = (float(scores[row]), int(block.sample_ids[start + row]))
                 best[query, owner] = max(found, best.get((query, owner), found))
     return {key: sample for key, (_, sample) in best.items()}
