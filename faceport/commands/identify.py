@@ -53,6 +53,13 @@ if TYPE_CHECKING:
 @click.option(
     "--top-k", type=click.IntRange(1), default=1, show_default=True, help="Candidates to list."
 )
+@click.option(
+    "--index",
+    type=click.Choice(["auto", "exact", "int8", "hnsw", "store"]),
+    default="auto",
+    show_default=True,
+    help="How the gallery is searched; `store`: by PostgreSQL, with nothing read into memory.",
+)
 @save_image_option
 @flip_option
 @reduced_option
@@ -67,6 +74,7 @@ def command(
     threshold: float | None,
     against: Against,
     top_k: int,
+    index: str,
     save_image: Path | None,
     flip: bool,
     as_json: bool,
@@ -87,7 +95,10 @@ def command(
     failed: list[str] = []
     records: list[dict[str, Any]] = []
     rows: list[tuple[object, ...]] = []
-    with open_gallery(gallery, key_file) as people, load_pipeline(choices) as pipeline:
+    with (
+        open_gallery(gallery, key_file, index=index) as people,
+        load_pipeline(choices) as pipeline,
+    ):
         for path, result in zip(photos, pipeline.process_each(photos, flip=flip), strict=True):
             if result.error is not None:
                 failed.append(str(result.error))

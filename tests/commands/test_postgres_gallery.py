@@ -36,9 +36,11 @@ def test_enroll_then_identify(
         done = json.loads(capsys.readouterr().out)
         assert [person["added"] for person in done["identities"]] == [added] * 3
         assert done["gallery"].startswith("postgresql://postgres@")
-    assert run(["identify", *arguments, str(people / "person 1" / "face.png")]) == 0
-    found = json.loads(capsys.readouterr().out)
-    assert [face["name"] for face in found["images"][0]["faces"]] == ["person 1"]
+    for index in ("auto", "store"):
+        picture = str(people / "person 1" / "face.png")
+        assert run(["identify", *arguments, "--index", index, picture]) == 0
+        found = json.loads(capsys.readouterr().out)
+        assert [face["name"] for face in found["images"][0]["faces"]] == ["person 1"]
     assert found["gallery"].endswith(postgres_gallery.partition("&")[2])
     assert run(["gallery", "check", postgres_gallery]) == 0
 
@@ -50,6 +52,10 @@ def test_a_gallery_that_is_not_there(
     assert run(["identify", *STUB, "--gallery", postgres_gallery, picture]) == 1
     error = capsys.readouterr().err
     assert "there is no gallery at postgresql://" in error
+    assert run(["enroll", *STUB, "--gallery", str(people / "g.db"), str(people)]) == 0
+    search = ["identify", *STUB, "--gallery", str(people / "g.db"), "--index", "store"]
+    assert run([*search, picture]) == 1
+    assert "no search of its own" in capsys.readouterr().err
     unreachable = "postgresql://u:S3cret@127.0.0.1:1/d"
     assert run(["identify", *STUB, "--gallery", unreachable, picture]) == 1
     error = capsys.readouterr().err

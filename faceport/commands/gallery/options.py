@@ -34,12 +34,14 @@ def open_gallery(
     *,
     create: bool = False,
     settings: Settings | None = None,
+    index: str = "auto",
 ) -> Gallery:
     """Open a gallery with its key."""
     from faceport.gallery import Gallery
     from faceport.gallery.keys import read_key
 
-    return Gallery.open(location, create=create, settings=settings, key=read_key(key_file))
+    key = read_key(key_file)
+    return Gallery.open(location, create=create, settings=settings, key=key, index=index)
 
 
 def open_rows(location: str, key_file: Path | None) -> Store:
