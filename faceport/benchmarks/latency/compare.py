@@ -43,8 +43,9 @@ class Comparison:
 
     Attributes:
         ratios: slowest first.
-        failed: cases with figures in the first and a problem in the second, with the problem.
-        only_before: cases with figures in the first that the second does not have at all.
+        failed: cases with figures in the first and a problem in the second, with the problem; also
+            where their session is not there any more.
+        only_before: cases with figures in the first that the second was not asked for.
         only_after: cases with figures in the second alone.
         warnings: reasons why the times may not compare: another machine, another model.
         notes: what else differs, which may be what is being compared: versions, settings.
@@ -68,21 +69,34 @@ def compare_results(before: Results, after: Results) -> Comparison:
     new = {_name(result): result for result in after.cases}
     ratios, failed = [], []
     for name, result in old.items():
-        later = new.get(name)
-        if result.timing is None or later is None:
+        if result.timing is None:
             continue
-        if later.timing is None:
-            failed.append((_text(name), later.problem))
-        else:
+        later = new.get(name)
+        if later is not None and later.timing is not None:
             ratios.append(_ratio(name, result.timing, later.timing))
+        elif problem := later.problem if later else _absence(name, after):
+            failed.append((_text(name), problem))
     return Comparison(
         tuple(sorted(ratios, key=lambda ratio: -ratio.ratio)),
         tuple(failed),
-        tuple(_text(name) for name, r in old.items() if r.timing and name not in new),
+        tuple(
+            _text(name)
+            for name, r in old.items()
+            if r.timing and name not in new and not _absence(name, after)
+        ),
         tuple(_text(n) for n, r in new.items() if r.timing and not _has_figures(old.get(n))),
         tuple(_warnings(before, after)),
         tuple(_notes(before, after)),
     )
+
+
+def _absence(name: Name, results: Results) -> str:
+    """Return why a case was asked for and could not be tried; empty where it was not asked for."""
+    artefact, session, _, _ = name
+    for one in results.absent:
+        if one.session == session and one.artefact in ("", artefact):
+            return one.problem
+    return ""
 
 
 def _has_figures(result: CaseResult | None) -> bool:

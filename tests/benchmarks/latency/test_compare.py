@@ -10,7 +10,7 @@ import pytest
 from faceport.benchmarks.latency.cases import SessionChoice
 from faceport.benchmarks.latency.compare import compare_results
 from faceport.benchmarks.latency.document import Results
-from faceport.benchmarks.latency.results import CaseResult
+from faceport.benchmarks.latency.results import Absent, CaseResult
 
 ORT = SessionChoice("onnxruntime", "cpu")
 VINO = SessionChoice("openvino", "cpu", "f32")
@@ -57,6 +57,18 @@ def test_what_fails_now_is_named(results: Make) -> None:
     assert found.ratios == found.only_before == ()
     # What failed before and runs now is new.
     assert compare_results(replace(before, cases=(broken,)), before).only_after
+
+
+def test_an_engine_that_is_gone_fails_the_gate(results: Make) -> None:
+    before = results({(ORT, 1): 2.0, (VINO, 1): 1.0})
+    gone = Absent("openvino/cpu@f32", "", "openvino is not installed")
+    found = compare_results(before, results({(ORT, 1): 2.0}, absent=(gone,)))
+    case = "model.onnx in openvino/cpu@f32, batch 1, 1 thread"
+    assert found.failed == ((case, "openvino is not installed"),)
+    assert found.only_before == ()
+    other = replace(gone, artefact="model.int8.onnx")
+    found = compare_results(before, results({(ORT, 1): 2.0}, absent=(other,)))
+    assert (found.failed, found.only_before) == ((), (case,))
 
 
 def test_a_busy_machine_is_a_warning(results: Make) -> None:
