@@ -52,7 +52,8 @@ NAMES = ("backend", "precision", "detector_backend", "detector_precision", "max_
     "--ray-address",
     metavar="ADDRESS",
     help="Running Ray cluster: `auto` or HOST:PORT. All its machines must see SRC, the bundles and "
-    "--output under the same paths  [default: start a Ray here, for this run].",
+    "--output under the same paths. Its token is RAY_AUTH_TOKEN, with RAY_AUTH_MODE=token  "
+    "[default: start a Ray here, for this run].",
 )
 @click.option(
     "--shard-size",

@@ -103,9 +103,10 @@ def run_ray(
                 counts = {name: int(row[name]) for name in Counted.__dataclass_fields__}
                 yield Done(int(row["number"]), Counted(**counts))
     except (ray.exceptions.RayError, ConnectionError, RuntimeError) as error:
-        raise DatasetError(
-            f"Ray failed: {error}", fix="the same command goes on from the shards that are done"
-        ) from error
+        fix = "the same command goes on from the shards that are done"
+        if isinstance(error, ConnectionError):
+            fix = "if the cluster asks for a token, set RAY_AUTH_MODE=token and RAY_AUTH_TOKEN"
+        raise DatasetError(f"Ray failed: {error}", fix=fix) from error
 
 
 def _answers(ray: Any, job: Job, numbers: Sequence[int], workers: int) -> Iterator[dict[str, Any]]:
