@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -148,12 +149,15 @@ def _enrolled(
 
     shown.say("enrolling")
     try:
-        for person in enroll_people(gallery, pipeline, people, options, on_picture=tick):
-            for remark in person.left_out:
-                warn(f"left out {_text(remark)}")
-            for remark in person.flagged:
-                warn(f"look at {_text(remark)}")
-            done.append(person)
+        with closing(
+            enroll_people(gallery, pipeline, people, options, on_picture=tick)
+        ) as enrolled:
+            for person in enrolled:
+                for remark in person.left_out:
+                    warn(f"left out {_text(remark)}")
+                for remark in person.flagged:
+                    warn(f"look at {_text(remark)}")
+                done.append(person)
     except (KeyboardInterrupt, SystemExit):
         note(
             f"{len(done)} of {len(people)} identities are done, in {gallery.location}; the same "

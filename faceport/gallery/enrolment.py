@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
@@ -118,17 +119,19 @@ def enroll_people(
         return _known(gallery, picture, wanted[item[0]].name) or picture
 
     items = ((i, path) for i, person in enumerate(wanted) for path in person.pictures)
-    answers = look_at(pipeline, items, choose, workers=options.workers, flip=options.flip)
     done = 0
-    for place, own in itertools.groupby(answers, key=lambda looked: looked.item[0]):
-        for person in wanted[done:place]:
-            yield _Enrolment(gallery, pipeline, person, options).finished()
-        enrolment = _Enrolment(gallery, pipeline, wanted[place], options)
-        for looked in own:
-            enrolment.take(looked)
-            on_picture()
-        yield enrolment.finished()
-        done = place + 1
+    with closing(
+        look_at(pipeline, items, choose, workers=options.workers, flip=options.flip)
+    ) as answers:
+        for place, own in itertools.groupby(answers, key=lambda looked: looked.item[0]):
+            for person in wanted[done:place]:
+                yield _Enrolment(gallery, pipeline, person, options).finished()
+            enrolment = _Enrolment(gallery, pipeline, wanted[place], options)
+            for looked in own:
+                enrolment.take(looked)
+                on_picture()
+            yield enrolment.finished()
+            done = place + 1
     for person in wanted[done:]:
         yield _Enrolment(gallery, pipeline, person, options).finished()
 

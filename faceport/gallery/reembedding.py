@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -100,15 +101,17 @@ def reembed(
     def choose(sample: Wanted) -> Picture | str:
         return _picture(sample, options)
 
-    for looked in look_at(pipeline, left, choose, workers=options.workers, flip=options.flip):
-        found = _embedding(looked, options.largest)
-        sample = looked.item
-        if isinstance(found, str):
-            both = [reasons[sample.sample_id]] if sample.sample_id in reasons else []
-            missing[sample.sample_id] = Missing(sample, "; ".join([*both, found]))
-        else:
-            embeddings[sample.sample_id] = found
-        on_sample()
+    with closing(
+        look_at(pipeline, left, choose, workers=options.workers, flip=options.flip)
+    ) as answers:
+        for looked in answers:
+            sample, found = looked.item, _embedding(looked, options.largest)
+            if isinstance(found, str):
+                both = [reasons[sample.sample_id]] if sample.sample_id in reasons else []
+                missing[sample.sample_id] = Missing(sample, "; ".join([*both, found]))
+            else:
+                embeddings[sample.sample_id] = found
+            on_sample()
     return Reembedded(embeddings, tuple(missing.values()), from_crops)
 
 
