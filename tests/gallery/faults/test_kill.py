@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from gallery_killer import finish, kill_after, start
+from gallery_killer import finish, kill_after, report, start
 from gallery_model import (
     DIM,
     FINGERPRINT,
@@ -33,9 +33,7 @@ KEY = bytes(range(32))
 
 
 @pytest.mark.parametrize("key", [None, KEY], ids=["plain", "encrypted"])
-def test_killed_at_random_moments(
-    tmp_path: Path, key: bytes | None, record_property: pytest.RecordProperty
-) -> None:
+def test_killed_at_random_moments(tmp_path: Path, key: bytes | None) -> None:
     rng = np.random.default_rng(5)
     location = str(tmp_path / "g.db")
     state: State = {}
@@ -55,8 +53,7 @@ def test_killed_at_random_moments(
         state = found
         met += outcome.killed
         done += outcome.acknowledged
-    record_property("kills", met)
-    record_property("operations", done)
+    report("enrol, merge, rename, delete, metadata", kills=met, operations=done)
     assert met == kills
     assert done > met
 
@@ -91,6 +88,7 @@ def test_killed_before_every_statement(tmp_path: Path, key: bytes | None) -> Non
     out = finish(worker).lines
     assert out.count("killed") == len(out)
     assert len(out) > 8 * len(operations) / (1 if key is None else 3)
+    report("before every statement", kills=len(out), operations=len(operations))
 
 
 VERSION_1 = """
@@ -136,6 +134,7 @@ def test_killed_before_every_statement_of_a_new_schema(tmp_path: Path) -> None:
     worker = start(tmp_path, str(folder / "g.db"), [{"do": "open"}], **job)
     out = finish(worker).lines
     assert out.count("killed") == len(out) > 20
+    report("schema, before every statement", kills=len(out), operations=1)
 
 
 def test_killed_at_random_moments_of_a_new_schema(tmp_path: Path) -> None:
@@ -155,6 +154,7 @@ def test_killed_at_random_moments_of_a_new_schema(tmp_path: Path) -> None:
             assert gallery.check() == []
             assert read(gallery, hashes=False) == expected
     assert met > 0
+    report("schema", kills=met, operations=met)
 
 
 def test_killed_while_all_faces_are_embedded_again(tmp_path: Path) -> None:
@@ -165,6 +165,7 @@ def test_killed_while_all_faces_are_embedded_again(tmp_path: Path) -> None:
         for operation in plan.draw(120):
             perform(gallery, operation)
     fingerprint, other = FINGERPRINT, "e" * 64
+    done = 0
     for _ in range(max(2, KILLS // 6)):
         operations = [{"do": "migrate", "fingerprint": f} for f in (other, fingerprint) * 50]
         worker = start(tmp_path, location, operations)
@@ -181,12 +182,15 @@ def test_killed_while_all_faces_are_embedded_again(tmp_path: Path) -> None:
         assert found in (acknowledged, under_way)
         if found == other:
             fingerprint, other = other, fingerprint
+        done += outcome.acknowledged
+    report("all faces embedded again", kills=max(2, KILLS // 6), operations=done)
 
 
 def test_killed_while_an_index_is_made_and_saved(tmp_path: Path) -> None:
     rng = np.random.default_rng(8)
     location = str(tmp_path / "g.db")
     state: State = {}
+    done = 0
     for kill in range(max(2, KILLS // 6)):
         plan = Plan(100 + kill, state)
         operations = [o for drawn in plan.draw(300) for o in (drawn, {"do": "search"})]
@@ -202,6 +206,8 @@ def test_killed_while_an_index_is_made_and_saved(tmp_path: Path) -> None:
             queries = [vector_of(person) for person in state.values()]
             answers = gallery.search(queries, against="samples")
             assert [a.name for a in answers] == list(state)
+        done += outcome.acknowledged
+    report("index made and saved", kills=max(2, KILLS // 6), operations=done)
 
 
 def vector_of(person: Person) -> Embedding:
