@@ -26,7 +26,7 @@ class Scanner:
     def __init__(self, threads: int | None) -> None:
         """Take so many threads, by default one for each core this process may use."""
         self._threads = threads or usable_cores()
-        self._pool = ThreadPoolExecutor(self._threads, "gallery-search")
+        self._pool = ThreadPoolExecutor(max(1, self._threads - 1), "gallery-search")
 
     def step(self, rows: int, most: int) -> int:
         """Return how many rows to score at once: few enough that each thread has some to do."""
@@ -38,10 +38,12 @@ class Scanner:
         """Scan as `alone` does, a part of the rows on each thread."""
         if rows <= step:
             return alone(score, rows, step, k, errors)
-        parts = row_parts(rows, self._threads)
-        kept = Candidates(k, errors)
-        for found in self._pool.map(lambda part: _scan(score, part, step, k, errors), parts):
-            kept.join(found)
+        first, *others = row_parts(rows, self._threads)
+        scans = [self._pool.submit(_scan, score, part, step, k, errors) for part in others]
+        # The thread that asks works too: no waiting for another to wake.
+        kept = _scan(score, first, step, k, errors)
+        for scan in scans:
+            kept.join(scan.result())
         return kept.rows()
 
 
