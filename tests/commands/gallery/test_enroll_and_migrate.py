@@ -185,7 +185,8 @@ def test_after_ctrl_c_what_was_acknowledged_is_there(photos: Path, tmp_path: Pat
     assert process.returncode == 130, err
     (line,) = [line for line in err.decode().splitlines() if "identities are done" in line]
     done = int(line.split()[0])
-    assert 5 <= done <= len(counts(path)) < 200
+    # The last one may have been written and not yet told.
+    assert 4 <= done <= len(counts(path)) < 200
     assert all(samples == 1 for samples in counts(path).values())
     assert run(["enroll", *STUB, "--gallery", str(path), str(tmp_path / "people")]) == 0
     assert counts(path) == {f"p{number:03}": 1 for number in range(200)}
