@@ -20,8 +20,8 @@ from faceport.errors import InputError
 from faceport.gallery.types import Float
 
 LARGEST = 127
-STEP = 8192
-"""Rows coded together: 16 MB at 512, so that a matrix need not be in memory twice."""
+STEP = 512
+"""Rows coded together: 1 MB at 512, which stays in a cache over all the steps."""
 ROUNDING = np.float32(1e-5)
 """More than float32 can lose when a sum of int32 is scaled twice."""
 
