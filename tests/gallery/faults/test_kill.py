@@ -84,10 +84,9 @@ def test_killed_before_every_statement(tmp_path: Path, key: bytes | None) -> Non
         perform(gallery, {"do": "enroll", "name": "bob", "samples": [3]})
     operations = list(OPERATIONS.values())
     job = {"every_statement": str(tmp_path / "copy"), "key": key and key.hex()}
-    worker = start(tmp_path, location, operations if key is None else operations[1:3], **job)
-    out = finish(worker).lines
-    assert out.count("killed") == len(out)
-    assert len(out) > 8 * len(operations) / (1 if key is None else 3)
+    operations = operations if key is None else operations[1:3]
+    out = finish(start(tmp_path, location, operations, **job)).lines
+    assert out.count("killed") == len(out) > 8 * len(operations)
     report("before every statement", kills=len(out), operations=len(operations))
 
 
