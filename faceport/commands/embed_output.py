@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 Process = Callable[[Iterable[Path]], Generator["Result", None, None]]
 """Runs pictures through a pipeline, one result each, in order."""
 
-CHOICES = ("flip", "precision", "detector_precision", "max_pixels", "reduced_decoding")
+CHOICES = (
+    *("flip", "precision", "detector_precision", "max_pixels", "reduced_decoding"),
+    *("backend", "detector_backend", "provider_options"),
+)
 
 
 @dataclass(frozen=True)
@@ -79,8 +82,24 @@ def settings_of(pipeline: Pipeline, choices: Mapping[str, Any]) -> dict[str, Any
         "is_stub": pipeline.embedder.is_stub,
         "detector": None if spec is None else spec.fingerprint,
         "limits": None if limits is None else encode(limits),
+        "tuned": {part: _tuned(part, choices) for part in ("embedder", "detector")},
         **{name: choices[name] for name in CHOICES},
     }
+
+
+def _tuned(part: str, choices: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return what a device file chose of what decides about the vectors: `tune` may change it."""
+    from faceport.codec import encode
+    from faceport.commands.models import picked_session_options
+    from faceport.runtime.opening import followed_file
+
+    prefix = "detector_" if part == "detector" else ""
+    named = choices[f"{prefix}backend"], choices[f"{prefix}precision"]
+    file = followed_file(choices[part], picked_session_options(choices), *named)
+    if file is None:
+        return None
+    computed = encode(file.options.provider_options)
+    return {"artefact": file.sha256, "backend": file.backend, "provider_options": computed}
 
 
 def report(target: Path, written: Written, models: Mapping[str, Any], as_json: bool) -> None:

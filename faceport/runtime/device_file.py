@@ -9,6 +9,7 @@ own, and none changes what the bundle computes beyond the loss that it states.
 from __future__ import annotations
 
 import json
+import stat
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -23,6 +24,9 @@ from faceport.runtime.sessions.base import SessionOptions
 from faceport.runtime.sessions.openvino import PRECISION_HINT
 
 SCHEMA_VERSION = 1
+
+LARGEST = 100_000
+"""Bytes of a device file; it has about two thousand."""
 
 SETTINGS = (PRECISION_HINT,)
 """Provider options that a device file may hold. A bundle travels, and no hash covers this file: it
@@ -107,7 +111,7 @@ def read_device_file(bundle: Bundle, device: str | None = None) -> DeviceFile | 
     path = device_file_path(bundle.path, device)
     safe_path(bundle.path, path.relative_to(bundle.path).as_posix())
     try:
-        file = decode(DeviceFile, json.loads(path.read_text(encoding="utf-8")))
+        file = decode(DeviceFile, json.loads(_small_text(path)))
     except FileNotFoundError:
         return None
     # An InputError of SessionOptions is one of the data here.
@@ -122,6 +126,14 @@ def read_device_file(bundle: Bundle, device: str | None = None) -> DeviceFile | 
             fix=fix_for(path),
         )
     return file
+
+
+def _small_text(path: Path) -> str:
+    status = path.stat()
+    # A bundle travels: this may be a pipe that never ends, or fill the memory.
+    if not stat.S_ISREG(status.st_mode) or status.st_size > LARGEST:
+        raise ValueError(f"no regular file of at most {LARGEST:,} bytes")
+    return path.read_text(encoding="utf-8")
 
 
 def device_files(bundle: Bundle) -> list[DeviceFile]:

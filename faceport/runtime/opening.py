@@ -44,13 +44,26 @@ def open_model(
         SessionError: what it asks for is not installed or not there.
         FaceportError: as `open_artefact` raises.
     """
-    if options is None and backend is None and precision is None and Path(source).is_dir():
-        bundle = Bundle.open(source)
-        file = read_device_file(bundle)
-        if file is not None:
-            return _open_tuned(bundle, file, workers)
+    file = followed_file(source, options, backend, precision)
+    if file is not None:
+        return _open_tuned(Bundle.open(source), file, workers)
     options = side_by_side(options or SessionOptions(), workers)
     return open_artefact(source, options, backend=backend, precision=precision or PRECISION)
+
+
+def followed_file(
+    source: str | Path,
+    options: SessionOptions | None,
+    backend: str | None,
+    precision: str | None,
+) -> DeviceFile | None:
+    """Return the device file that opening a model like this follows; None where it follows none.
+
+    Raises:
+        BundleError: the bundle is missing or damaged, or the device file malformed.
+    """
+    says_nothing = options is None and backend is None and precision is None
+    return read_device_file(Bundle.open(source)) if says_nothing and Path(source).is_dir() else None
 
 
 def side_by_side(options: SessionOptions, workers: int) -> SessionOptions:

@@ -13,7 +13,7 @@ from faceport.images import MAX_PIXELS, ImageSource, load_image
 from faceport.runtime.parts import close_part, detector_from, embedder_from
 from faceport.runtime.results import Result, results_of
 from faceport.runtime.sessions.base import SessionOptions
-from faceport.runtime.sources import divisor_of, grouped, load_source
+from faceport.runtime.sources import check_several, divisor_of, grouped, load_source
 from faceport.runtime.stub import StubDetector, StubEmbedder, StubWarning
 from faceport.runtime.types import Detection, Detector, Embedder, Face
 from faceport.spec import ColorOrder
@@ -185,6 +185,7 @@ class Pipeline:
         What is wrong with one is in its `error`, and the others go on. Faces of up to 16 pictures
         share batches, and no more pictures than that are in memory.
         """
+        check_several(sources)
         want_bytes, divisor = self._only_stubs, divisor_of(self.detector)
         loaded = (
             load_source(
@@ -233,6 +234,7 @@ class Pipeline:
         from faceport.runtime.stream import stream
         from faceport.runtime.stream_steps import Steps
 
+        check_several(sources)
         steps = Steps(
             self.detector, self.embedder, color_order, self.max_pixels, self._only_stubs, flip
         )

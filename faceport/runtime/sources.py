@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from faceport.errors import FaceportError, ImageDecodeError
+from faceport.errors import FaceportError, ImageDecodeError, InputError
 from faceport.images import Divisor, Image, ImageSource, load_image, read_all
 from faceport.spec import ColorOrder
 
@@ -66,6 +66,21 @@ def load_source(
 def divisor_of(detector: object) -> Divisor | None:
     """Return how small a detector lets pictures be decoded; None, for nearly all, is whole."""
     return getattr(detector, "decode_divisor", None)
+
+
+def check_several(sources: Iterable[ImageSource]) -> None:
+    """Refuse one picture where several are asked for: a path is a sequence too, of letters.
+
+    Raises:
+        InputError: it is one.
+    """
+    if isinstance(sources, str | bytes | os.PathLike):
+        raise InputError(
+            "one picture was given where several are asked for",
+            received=type(sources).__name__,
+            expected="a list of pictures, or any iterable of them",
+            fix="call the pipeline itself with one picture, or put it into a list",
+        )
 
 
 def grouped(loaded: Iterable[Loaded]) -> Iterator[list[Loaded]]:

@@ -43,8 +43,10 @@ def stream(
         InputError: a number is below 1.
     """
     for name, value in (("workers", workers), ("ahead", ahead)):
-        if value is not None and value < 1:
-            raise InputError(name, received=value, expected="1 or more, or None")
+        if value is not None and not (isinstance(value, int) and value >= 1):
+            raise InputError(
+                name, received=repr(value), expected="a whole number of 1 or more, or None"
+            )
     count = workers or usable_cores()
     return _results(steps, iter(sources), count, limits_for(steps, count, ahead))
 

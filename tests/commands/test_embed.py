@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,7 +17,9 @@ import pytest
 
 from faceport.bundle import Bundle
 from faceport.commands import run
-from faceport.runtime import embedding_writer
+from faceport.runtime import SessionOptions, embedding_writer
+from faceport.runtime.device import device_id
+from faceport.runtime.device_file import DeviceFile, write_device_file
 from faceport.runtime.embedding_file import read_embeddings
 from faceport.runtime.pipeline import Pipeline
 
@@ -199,3 +202,45 @@ def test_reduced_decoding_is_another_setting_and_has_a_detector(
     assert "received reduced_decoding=False" in capsys.readouterr().err
     assert embed(*command, "--detector", detectors["yunet"]) == 1
     assert "received detector=" in capsys.readouterr().err
+
+
+def test_a_bundle_tuned_between_two_runs_is_another_setting(
+    detectors: dict[str, Path],
+    recognisers: dict[str, Path],
+    folder: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    bundle, photo = tmp_path / "mbf.bundle", sorted(folder.iterdir())[0]
+    shutil.copytree(recognisers["flat"], bundle)
+    models = ("--detector", detectors["scrfd"], "--embedder", bundle)
+    command = (*models, photo, "--output", tmp_path / "faces.jsonl")
+    assert embed(*command) == 0
+    opened = Bundle.open(bundle)
+    artefact = opened.artefact("onnx", "fp32")
+    write_device_file(
+        opened,
+        DeviceFile(
+            device=device_id(),
+            fingerprint=opened.spec.fingerprint,
+            artefact=artefact.file.path,
+            sha256=artefact.file.sha256,
+            precision="fp32",
+            backend="openvino",
+            options=SessionOptions(provider_options={"cpu": {"INFERENCE_PRECISION_HINT": "f32"}}),
+            batch=1,
+            p50_ms=1.0,
+            measured_batch=1,
+            cosine_loss=0.0,
+            max_cosine_loss=0.001,
+            measured_on="six faces",
+            objective="latency",
+            created="2024-01-01T00:00:00Z",
+        ),
+    )
+    capsys.readouterr()
+    assert embed(*command) == 1
+    assert "received tuned=" in capsys.readouterr().err
+    # What is named on the command line is not what was tuned.
+    assert embed(*command, "--backend", "onnxruntime") == 1
+    assert "received backend=" in capsys.readouterr().err

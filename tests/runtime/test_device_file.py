@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -190,6 +191,16 @@ def write(bundle: Path, text: str) -> Path:
     path.parent.mkdir(exist_ok=True)
     path.write_text(text)
     return path
+
+
+def test_what_is_no_small_file_is_not_read(proven: Path) -> None:
+    path = write(proven, " " * 200_000)
+    with pytest.raises(BundleError, match="no regular file of at most"):
+        opened(proven)
+    path.unlink()
+    os.mkfifo(path)
+    with pytest.raises(BundleError, match="no regular file of at most"):
+        opened(proven)
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", "\x00", "[" * 100_000])

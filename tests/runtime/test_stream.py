@@ -331,3 +331,17 @@ def test_wrong_numbers_are_refused_at_once(numbers: dict[str, int]) -> None:
 
 def test_no_pictures() -> None:
     assert list(Pipeline(Halves(), StubEmbedder()).stream([], workers=2)) == []
+
+
+@pytest.mark.parametrize("source", ["photo.jpg", b"bytes", Path("photo.jpg")])
+def test_one_picture_is_not_taken_for_several(source: Any) -> None:
+    with Pipeline.load("stub", "stub") as pipeline:
+        for process in (pipeline.stream, pipeline.process_each):
+            with pytest.raises(InputError, match="one picture was given where several"):
+                list(process(source))
+
+
+@pytest.mark.parametrize("workers", ["3", 2.5, 0])
+def test_workers_are_a_whole_number(workers: Any) -> None:
+    with Pipeline.load("stub", "stub") as pipeline, pytest.raises(InputError, match="workers"):
+        pipeline.stream([], workers=workers)
