@@ -135,9 +135,9 @@ def _add_new(
         vectors.add(vector.tobytes())
         hashes |= {sample.image_hash} - {""}
         crop = sample.crop if keep_crops else None
-        new.append(
-            NewSample(vector, sample.embedding.norm, sample.source, sample.image_hash, now(), crop)
-        )
+        # A path need not be Unicode, and databases keep nothing else.
+        source = sample.source.replace("\0", "\\x00").encode("utf-8", "backslashreplace").decode()
+        new.append(NewSample(vector, sample.embedding.norm, source, sample.image_hash, now(), crop))
     writer.add_samples(identity_id, new)
     return len(new)
 

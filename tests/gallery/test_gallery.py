@@ -199,6 +199,13 @@ def test_unusable_names(gallery: Gallery, name: str) -> None:
         gallery.rename("ann", name)
 
 
+def test_a_source_that_is_no_unicode_is_kept_with_escapes(gallery: Gallery) -> None:
+    (sample,) = samples([0])
+    gallery.enroll("ann", [replace(sample, source="photos/\udcff\0.jpg")])
+    (stored,) = gallery.samples("ann")
+    assert stored.source == "photos/\\udcff\\x00.jpg"
+
+
 @pytest.mark.parametrize(
     "name", ["O'Brien\"; DROP TABLE identities;--", "../../x", "愛\nñ", "%_?*", "a\x01\u202eb"]
 )
