@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 Float = NDArray[np.float32]
 STEP = 16_384
+QUERIES = 1000
 LEAST_NOISE, MOST_NOISE = 0.4, 1.0
 """Length of what is added to a centre: two samples' cosine is 0.86 to 0.5, 0.67 in the middle."""
 
@@ -68,6 +69,8 @@ def _unit(vectors: NDArray[np.floating]) -> Float:
 def _best(matrix: Float, queries: Float) -> NDArray[np.float64]:
     best, wide = np.full(len(queries), -np.inf), queries.astype(np.float64)
     for start in range(0, len(matrix), STEP):
-        scores = wide @ matrix[start : start + STEP].astype(np.float64).T
-        np.maximum(best, scores.max(axis=1), out=best)
+        rows = matrix[start : start + STEP].astype(np.float64).T
+        for first in range(0, len(wide), QUERIES):
+            part = slice(first, first + QUERIES)
+            best[part] = np.maximum(best[part], (wide[part] @ rows).max(axis=1))
     return best

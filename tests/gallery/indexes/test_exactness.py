@@ -20,7 +20,7 @@ from faceport.gallery.indexes.int8 import Int8Index
 BLOCKS = {
     "exact.ONE_ROWS": 90,
     "exact.FEW_BYTES": 9000,
-    "exact.MANY_ROWS": 110,
+    "exact.MANY_ROWS": 96,
     "exact.MOST_QUERIES": 32,
     "int8.BLOCK_SCORES": 700,
     "int8.MOST_QUERIES": 32,
