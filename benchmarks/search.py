@@ -1,6 +1,6 @@
 """Search of a gallery's matrix: ours, plain numpy, faiss and usearch used directly, in one run.
 
-    pip install -e '.[search]' faiss-cpu
+    pip install -e '.[search]' usearch
     python benchmarks/search.py --rows 10000 100000 1000000 --output search.json
 
 Data cluster by identity as faces' do: a centre for each person, drawn from a spectrum that falls
