@@ -10,8 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faceport.errors import GalleryError, InputError
+from faceport.gallery.admission import metadata_text
 from faceport.gallery.crops import PNG_SIGNATURE
 from faceport.gallery.names import check_name
+from faceport.gallery.settings import check_settings
 from faceport.gallery.types import Float, Json, Settings, Space
 
 FORMAT = "faceport-gallery"
@@ -58,7 +60,8 @@ def check_content(content: Content, origin: str) -> None:
     Raises:
         GalleryError: a number, a shape or a text is not what it must be; the message says where.
     """
-    problem = _shapes(content) or _vectors(content) or _identities(content) or _texts(content)
+    checks = (_settings, _shapes, _vectors, _identities, _metadata, _texts)
+    problem = next(filter(None, (check(content) for check in checks)), None)
     if problem is not None:
         received, expected = problem
         raise GalleryError(
@@ -71,6 +74,14 @@ def check_content(content: Content, origin: str) -> None:
 
 Problem = tuple[str, str]
 """What was received and what was expected."""
+
+
+def _settings(content: Content) -> Problem | None:
+    try:
+        check_settings(content.settings)
+    except InputError as error:
+        return f"{error.subject} {error.received}", str(error.expected)
+    return None
 
 
 def _shapes(content: Content) -> Problem | None:
@@ -108,8 +119,19 @@ def _identities(content: Content) -> Problem | None:
             check_name(name)
         except InputError as error:
             return f"name {error.received}", str(error.expected)
-    wrong = [one for one in content.metadata if not isinstance(one, Mapping)]
-    return ("metadata that is no object", "JSON objects") if wrong else None
+    return None
+
+
+def _metadata(content: Content) -> Problem | None:
+    if [one for one in content.metadata if not isinstance(one, Mapping)]:
+        return "metadata that is no object", "JSON objects"
+    for one in content.metadata:
+        try:
+            # Python's reader takes NaN, which no JSON has and no gallery.
+            metadata_text(one)
+        except InputError as error:
+            return f"metadata {error.received}", "JSON objects"
+    return None
 
 
 def _texts(content: Content) -> Problem | None:

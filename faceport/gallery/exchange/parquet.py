@@ -61,7 +61,10 @@ def read_parquet(source: Path) -> Content:
         table = pq.read_table(source)
     except _arrow_errors() as error:
         raise _damaged(source, str(error)) from error
-    columns = {name: table.column(name).to_pylist() for name in TEXTS}
+    try:
+        columns = {name: table.column(name).to_pylist() for name in TEXTS}
+    except UnicodeDecodeError as error:
+        raise _damaged(source, f"a text that is not UTF-8: {error}") from error
     if any(table.column(name).null_count for name in (*TEXTS, "norm", "vector")):
         raise _damaged(source, "a column with nulls")
     names, owner, first = _identities(columns["name"])
@@ -119,6 +122,8 @@ def _header(path: Path, schema: pa.Schema) -> Mapping[str, Any]:
 def _check_columns(path: Path, schema: pa.Schema, space: Space) -> None:
     import pyarrow as pa
 
+    if len(set(schema.names)) != len(schema.names):
+        raise _damaged(path, f"columns {', '.join(schema.names)}", "each once")
     expected = {name: pa.string() for name in TEXTS}
     expected |= {"norm": pa.float32(), "crop": pa.binary()}
     for name, kind in expected.items():

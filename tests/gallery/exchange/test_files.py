@@ -241,3 +241,29 @@ def test_a_full_disk_leaves_the_old_export(target: Path, monkeypatch: pytest.Mon
         write_content(content(["Eve"]), target)
     assert read_content(target).names == content().names
     assert [path.name for path in target.parent.iterdir()] == [target.name]
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        replace(content(), metadata=({"a": float("nan")}, {}, {})),
+        replace(content(), settings=Settings(threshold=5.0)),
+    ],
+    ids=["metadata", "settings"],
+)
+def test_what_a_gallery_would_refuse_is_refused_before_anything_is_made(bad: Content) -> None:
+    with pytest.raises(GalleryError, match=r"x holds no sound gallery.*nothing was imported"):
+        check_content(bad, "x")
+
+
+def test_a_parquet_column_twice_or_of_other_bytes_than_text_is_refused(tmp_path: Path) -> None:
+    write_content(content(), tmp_path / "a.parquet")
+    table = pq.read_table(tmp_path / "a.parquet")
+    wrong = pa.array([b"\xff\xfe"] * len(table), pa.binary())
+    texts = pa.Array.from_buffers(pa.string(), len(table), wrong.buffers())
+    twice = table.append_column("name", table["name"])
+    other = table.set_column(table.schema.get_field_index("name"), "name", texts)
+    for number, broken in enumerate((twice, other)):
+        pq.write_table(broken, tmp_path / f"{number}.parquet")
+        with pytest.raises(GalleryError, match="is damaged"):
+            read_content(tmp_path / f"{number}.parquet")
