@@ -31,11 +31,13 @@ def command(*, gallery: str, key_file: Path | None, output: Path, as_json: bool)
       faceport gallery snapshot g.db --output people.snapshot
       faceport gallery snapshot postgresql://host/faces --output people.snapshot --json
     """
+    from faceport.gallery import Gallery
     from faceport.gallery.snapshots import write_snapshot
 
     with open_gallery(gallery, key_file) as people:
         write_snapshot(people, output)
-    with open_gallery(str(output), None) as written:
+    # Without the key of the gallery, which may be in the environment.
+    with Gallery.open(output, create=False) as written:
         stats = written.stats()
     if as_json:
         counts = {"identities": stats.identities, "samples": stats.samples}

@@ -7,18 +7,17 @@ asked for. `snapshot_writer.py` says what is in the folder.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
-from faceport.errors import GalleryError
-from faceport.gallery.stores.base import (
-    Writer,
-)
+from faceport.codec import decode
+from faceport.errors import GalleryError, SpecError
+from faceport.gallery.stores.base import Writer
 from faceport.gallery.stores.snapshot_reader import SnapshotReader
 from faceport.gallery.stores.snapshot_writer import FORMAT, MANIFEST, file_hash
-from faceport.gallery.types import Float, Problem
+from faceport.gallery.types import Float, Problem, Space
 
 
 class SnapshotStore:
@@ -98,7 +97,9 @@ def open_store(
     """
     if key is not None:
         raise GalleryError(
-            f"{location} is a snapshot, which is not sealed", fix="open it without a key"
+            f"{location} is a snapshot, which is not sealed",
+            received="a key",
+            fix="open it without one: no --key-file, and FACEPORT_GALLERY_KEY not set",
         )
     return SnapshotStore(location)
 
@@ -108,17 +109,36 @@ def _manifest(folder: Path) -> dict[str, Any]:
     try:
         manifest = json.loads(path.read_text())
         found = manifest["format"]
-        plain = all(Path(name).name == name for name in manifest["files"])
-        keys = {"version", "space", "meta", "identities", "samples", "templates"} <= set(manifest)
+        whole = found != FORMAT or _is_whole(manifest)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise GalleryError(
             f"{folder} is no snapshot of a gallery", received=repr(error), expected=MANIFEST
         ) from error
-    if found != FORMAT or not plain or not keys:
+    if found != FORMAT:
         raise GalleryError(
             f"{path} is of another format",
             received=found,
             expected=FORMAT,
             fix="use the faceport version that wrote it, or write it again",
         )
+    if not whole:
+        raise GalleryError(f"{path} is damaged", fix="write the snapshot again")
     return dict(manifest)
+
+
+def _is_whole(manifest: Mapping[str, Any]) -> bool:
+    """Whether all that is read of a manifest is there and of its kind."""
+    numbers = [manifest[name] for name in ("version", "identities", "samples", "templates")]
+    files, meta, space = manifest["files"], manifest["meta"], manifest["space"]
+    if not isinstance(files, dict) or not isinstance(meta, dict):
+        return False
+    try:
+        if space is not None:
+            decode(Space, space, "space")
+    except SpecError:
+        return False
+    for name, (size, digest) in files.items():
+        if Path(name).name != name or not isinstance(digest, str):
+            return False
+        numbers.append(size)
+    return all(type(number) is int and number >= 0 for number in numbers)

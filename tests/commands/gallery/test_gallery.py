@@ -316,3 +316,13 @@ def test_an_export_of_nobody(tmp_path: Path, cli: Cli) -> None:
     cli("export", tmp_path / "g.db", "--output", tmp_path / "people", code=1)
     assert "nobody to export" in cli.err
     assert not (tmp_path / "people").exists()
+
+
+def test_a_sealed_gallery_whose_key_is_in_the_environment_is_snapshot(
+    tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FACEPORT_GALLERY_KEY", "ab" * 32)
+    with Gallery(tmp_path / "g.db", key=b"\xab" * 32) as gallery:
+        gallery.enroll("Ann", [sample([1, 0, 0], "ann.jpg")])
+    written = cli("snapshot", tmp_path / "g.db", "--output", tmp_path / "snapshot")
+    assert "1 identities, 1 samples" in written

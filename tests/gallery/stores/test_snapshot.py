@@ -220,3 +220,25 @@ def test_a_folder_that_is_none_is_refused(tmp_path: Path) -> None:
 def test_a_snapshot_takes_no_key(folder: Path) -> None:
     with pytest.raises(GalleryError, match="not sealed"):
         Gallery(folder, key=b"k" * 32)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("files", ["samples.ids.npy"]),
+        ("files", {"samples.ids.npy": 5}),
+        ("files", {"../x.npy": [5, "0"]}),
+        ("meta", 5),
+        ("space", [1]),
+        ("space", {"fingerprint": "x"}),
+        ("version", "x"),
+        ("samples", -1),
+    ],
+)
+def test_a_manifest_of_other_kinds_of_values_is_refused(
+    folder: Path, key: str, value: object
+) -> None:
+    manifest = json.loads((folder / "snapshot.json").read_text())
+    (folder / "snapshot.json").write_text(json.dumps({**manifest, key: value}))
+    with pytest.raises(GalleryError, match=r"snapshot\.json is damaged|is no snapshot"):
+        SnapshotStore(folder)
