@@ -65,9 +65,11 @@ def output_option(default: str) -> Callable[[Function], Function]:
 def cluster(dataset: Path, threshold: float, target: Path, memory: int, quiet: bool) -> Summary:
     """Find the clusters of a data set and write them."""
     from faceport.datasets.clusters import clusters_of, write_clusters
+    from faceport.datasets.info import check_not_of
     from faceport.datasets.reading import open_faces
     from faceport.datasets.threshold_graph import connected
 
+    check_not_of(dataset, target)
     with screen(quiet) as shown:
         shown.say("comparing faces")
         faces = open_faces(dataset)

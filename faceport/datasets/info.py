@@ -15,9 +15,10 @@ from typing import Any
 
 from faceport.atomic import atomic_file
 from faceport.codec import decode, encode
-from faceport.errors import DatasetError, SpecError
+from faceport.errors import DatasetError, InputError, SpecError
 
 INFO = "_dataset.json"
+PLAN = "_plan.parquet"
 FORMAT = "faceport-faces"
 VERSION = 1
 
@@ -57,6 +58,21 @@ def part_path(folder: Path, number: int) -> Path:
 def missing_shards(folder: Path, info: DatasetInfo) -> list[int]:
     """Return the numbers of the shards that are not done."""
     return [n for n in range(info.shards) if not part_path(folder, n).exists()]
+
+
+def check_not_of(folder: Path, target: Path) -> None:
+    """Refuse to write over a file that a data set consists of.
+
+    Raises:
+        InputError: the target is one.
+    """
+    names = (INFO, PLAN)
+    place = target.resolve()
+    if place.parent == folder.resolve() and (place.name in names or place.name.startswith("part-")):
+        raise InputError(
+            f"{target} is a part of the data set, and would be lost",
+            fix="choose another --output",
+        )
 
 
 def write_info(folder: Path, info: DatasetInfo) -> None:

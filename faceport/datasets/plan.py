@@ -16,10 +16,9 @@ from typing import Any
 
 from faceport.atomic import atomic_file
 from faceport.datasets.arrow import import_arrow, import_parquet
+from faceport.datasets.info import PLAN
 from faceport.datasets.items import Item
 from faceport.errors import DatasetError, InputError
-
-PLAN = "_plan.parquet"
 
 
 @dataclass(frozen=True)

@@ -79,6 +79,7 @@ def prepared(
         FaceportError: the models do not load.
     """
     import_arrow()
+    _check_apart(sources, folder)
     with load(models) as pipeline:
         info = DatasetInfo(
             pipeline.embedder.fingerprint,
@@ -93,6 +94,20 @@ def prepared(
         _sweep(folder)
         job = Job(folder.absolute(), models, flip, info.dim, _metadata(info))
         yield Run(info, job, tuple(missing_shards(folder, info)))
+
+
+def _check_apart(sources: Sequence[str], folder: Path) -> None:
+    """Refuse a folder inside a source: the next run would take its files for pictures."""
+    for source in map(Path, sources):
+        if not source.is_dir() or not folder.resolve().is_relative_to(source.resolve()):
+            continue
+        # Hidden folders are passed over.
+        if not any(p.startswith(".") for p in folder.resolve().relative_to(source.resolve()).parts):
+            raise InputError(
+                "the data set would lie among its own pictures",
+                received=f"--output {folder}, source {source}",
+                fix="choose an --output outside of the source",
+            )
 
 
 def _planned(folder: Path, info: DatasetInfo) -> DatasetInfo:

@@ -89,3 +89,13 @@ def test_what_cannot_be_done_is_said(copies: Path, capsys: pytest.CaptureFixture
         assert "received 2 shards; expected 3" in capsys.readouterr().err
     finally:
         part.write_bytes(kept)
+
+
+@pytest.mark.parametrize("name", ["part-000000.parquet", "_dataset.json", "_plan.parquet"])
+def test_a_file_of_the_data_set_is_not_written_over(
+    copies: Path, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = (copies / name).read_bytes()
+    assert run(["dedupe", str(copies), "--output", str(copies / name)]) == 1
+    assert "is a part of the data set" in capsys.readouterr().err
+    assert (copies / name).read_bytes() == before

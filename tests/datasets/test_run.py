@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -166,3 +167,18 @@ def test_models_that_do_not_load_are_told_before_anything_is_made(
     with pytest.raises(FaceportError, match="nowhere"):
         embedded(archive, tmp_path / "out", {"detector": "stub", "embedder": "/nowhere"})
     assert not (tmp_path / "out").exists()
+
+
+def test_a_data_set_among_its_own_pictures_is_refused(archive: Path, tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    shutil.copytree(archive / "a", source)
+    with (
+        pytest.raises(InputError, match="among its own pictures"),
+        prepared([str(source)], source / "sub" / "faces", STUB),
+    ):
+        pass
+    assert not (source / "sub").exists()
+    # A hidden folder is passed over, so the next run lists the same pictures.
+    for _ in range(2):
+        with prepared([str(source)], source / ".faces", STUB):
+            pass
