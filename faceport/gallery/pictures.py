@@ -69,6 +69,9 @@ def read_picture(path: Path) -> Picture:
         ImageDecodeError: it can't be read.
     """
     try:
+        # A device has no end, and a pipe that nobody writes to none either.
+        if path.exists() and not (path.is_file() or path.is_dir()):
+            raise ImageDecodeError(f"{path} could not be opened: no regular file")
         data = path.read_bytes()
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
