@@ -35,7 +35,8 @@ def fuse_groups(
     sums = np.add.reduceat(matrix * weights[:, None], starts, axis=0)
     counts = np.diff(starts, append=len(matrix))
     vectors, lengths = normalized(sums if fusion == "norm" else sums / counts[:, None])
-    totals = np.add.reduceat(weights, starts)
+    # What the length would be if all samples were equal.
+    totals = np.add.reduceat(weights, starts) if fusion == "norm" else np.ones(len(starts))
     for group in np.flatnonzero(lengths <= NO_DIRECTION * np.maximum(totals, NO_DIRECTION)):
         rows = slice(starts[group], starts[group] + counts[group])
         vectors[group] = matrix[rows][norms[rows].argmax()]

@@ -57,3 +57,10 @@ def test_no_direction_and_no_norms_fall_back_to_a_sample(fusion: Fusion) -> None
     vector, norm = fuse(matrix, np.zeros(1, np.float32), "norm")
     np.testing.assert_array_equal(vector, matrix[0])
     assert norm == 0
+
+
+def test_very_many_samples_that_disagree_still_have_a_mean() -> None:
+    matrix = np.tile(np.eye(2, dtype=np.float32), (600_000, 1))
+    vector, length = fuse(matrix, np.ones(len(matrix), np.float32), "mean")
+    np.testing.assert_allclose(vector, [0.5**0.5] * 2, atol=1e-6)
+    assert length == pytest.approx(0.5**0.5, rel=1e-5)
