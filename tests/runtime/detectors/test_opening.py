@@ -94,7 +94,7 @@ def test_the_session_is_closed_where_opening_fails(
     spec = Bundle.open(detectors["scrfd"]).spec
     embedder = replace(spec, task="embedder", detector=None, embedding_dim=512)
     double = session_double(dict, spec=embedder if what == "an embedder" else spec)
-    monkeypatch.setattr(opening, "open_artefact", lambda *_, **__: (double, double.spec))
+    monkeypatch.setattr(opening, "open_model", lambda *_, **__: (double, double.spec))
     source = detectors["scrfd"] / "model.onnx"
     with pytest.raises(InputError) as caught:
         open_detector(source, score_threshold=2.0)

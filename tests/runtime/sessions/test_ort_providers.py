@@ -66,11 +66,12 @@ def recorded(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
 def test_the_settings_of_a_session(weights: Path, recorded: list[tuple[str, str]]) -> None:
     path = weights / "yunet_n_dynamic.onnx"
     open_session(path, "onnxruntime").close()
-    assert recorded == [("session.intra_op.allow_spinning", "0")]
+    shared = ("session.use_env_allocators", "1")
+    assert recorded == [("session.intra_op.allow_spinning", "0"), shared]
     recorded.clear()
     extra = {"session": {"session.inter_op.allow_spinning": "0"}}
     open_session(path, "onnxruntime", SessionOptions(spinning=True, provider_options=extra)).close()
-    assert recorded == [("session.inter_op.allow_spinning", "0")]
+    assert recorded == [shared, ("session.inter_op.allow_spinning", "0")]
 
 
 def test_without_cpu_in_the_list_nothing_may_run_there(
