@@ -7,6 +7,7 @@ one. Two folders change places in one system call where the kernel offers it (re
 from __future__ import annotations
 
 import ctypes
+import fcntl
 import os
 import shutil
 import sys
@@ -41,6 +42,25 @@ def atomic_file(target: Path, error: type[FaceportError]) -> Iterator[Path]:
             sync_folder(target.parent)
     finally:
         partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def alone_in(folder: Path, error: type[FaceportError]) -> Iterator[None]:
+    """Keep other processes that ask the same out of a folder, until the block or the process ends.
+
+    Raises:
+        error: another process is in it, or it can't be opened.
+    """
+    with _translated(folder, error):
+        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as reason:
+            raise error(f"{folder} is being written by another process") from reason
+        yield
+    finally:
+        os.close(handle)
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from faceport.atomic import alone_in
 from faceport.benchmarks.latency.cases import Case, threads_text
 from faceport.benchmarks.latency.kept import Kept, make_folder, read_kept, stamp_of, write_kept
 from faceport.benchmarks.latency.processes import ProcessFailure, run_module
@@ -52,14 +53,17 @@ def measure_cases(
         say: told what is being done, and how long it will take.
 
     Raises:
-        InputError: the folder can't be written, or a file to feed is not there.
+        InputError: the folder can't be written, another process measures into it, or a file to
+            feed is not there.
     """
     make_folder(folder)
     given = inputs or {}
     feeds = {case.bundle: given.get(case.bundle, case.bundle / PROOF) for case in cases}
     run = _Run(settings, folder, feeds, say or _silent)
-    run.look(cases, resume=resume)
-    run.measure()
+    # Two at once would also disturb each other's times.
+    with alone_in(folder, InputError):
+        run.look(cases, resume=resume)
+        run.measure()
     return [run.result(case) for case in cases]
 
 

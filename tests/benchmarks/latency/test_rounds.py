@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from faceport.atomic import alone_in
 from faceport.benchmarks.latency import rounds
 from faceport.benchmarks.latency.cases import Case, SessionChoice
 from faceport.benchmarks.latency.kept import CASES
@@ -143,3 +144,16 @@ def test_inputs_that_are_not_there(cases: tuple[Case, ...], tmp_path: Path) -> N
     away = {cases[0].bundle: tmp_path / "away.npz"}
     with pytest.raises(InputError, match=r"away\.npz can't be read"):
         measure_cases(cases, SETTINGS, tmp_path / "out", inputs=away)
+
+
+def test_two_measurements_do_not_share_a_folder(
+    workers: Workers, cases: tuple[Case, ...], tmp_path: Path
+) -> None:
+    measure_cases(cases[:1], SETTINGS, tmp_path)
+    with (
+        alone_in(tmp_path, InputError),
+        pytest.raises(InputError, match="written by another process"),
+    ):
+        measure_cases(cases, SETTINGS, tmp_path)
+    assert len(workers.asked) == SETTINGS.rounds
+    measure_cases(cases, SETTINGS, tmp_path)
