@@ -70,8 +70,11 @@ def connected(
         progress: is told how many pairs of how many are done.
 
     Raises:
-        InputError: the memory is too small.
+        InputError: the memory is too small, or the threshold out of range.
     """
+    # Written so that NaN fails.
+    if not -1 <= threshold <= 1:
+        raise InputError("a threshold is out of range", received=threshold, expected="-1 to 1")
     panel = panel_rows(vectors.count, vectors.dim, memory)
     parts = Components(vectors.count)
     total, done = vectors.count * (vectors.count + 1) // 2, 0

@@ -124,3 +124,9 @@ def test_too_little_memory_is_refused_with_what_is_enough() -> None:
         panel_rows(1_000_000, 512, 10_000_000)
     assert panel_rows(0, 512, 10**9) == 1
     assert connected(InMemory(np.zeros((0, 4), np.float32)), 0.5, 10**9).tolist() == []
+
+
+@pytest.mark.parametrize("threshold", [1.5, -1.5, float("nan")])
+def test_a_threshold_that_is_no_cosine_is_refused(threshold: float) -> None:
+    with pytest.raises(InputError, match="a threshold is out of range"):
+        connected(InMemory(face_like(2, 2, 8)), threshold, MEMORY)
