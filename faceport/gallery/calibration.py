@@ -103,7 +103,8 @@ def calibrate(
             received="as many pairs of two identities with the same vector as may be accepted",
             fix="merge those who are one person: faceport gallery duplicates",
         )
-    accepts = int((top >= threshold).sum())
+    # numpy would round the threshold to float32, up or down on to a score that it lies between.
+    accepts = int((top.astype(np.float64) >= threshold).sum())
     return Calibration(
         threshold=threshold,
         target_far=target_far,

@@ -125,6 +125,13 @@ def test_scores_that_are_all_equal() -> None:
         calibrate(0.1, faces)
 
 
+def test_a_threshold_just_above_equal_scores_accepts_none_of_them() -> None:
+    faces = Faces(np.eye(40, dtype=np.float32), np.arange(40))
+    found = calibrate(0.1, faces)
+    assert 0 < found.threshold < 1e-30
+    assert (found.false_accepts, found.far) == (0, 0)
+
+
 @pytest.mark.parametrize("far", [0, 1, -1, float("nan")])
 def test_refused(far: float) -> None:
     with pytest.raises(InputError):
