@@ -47,11 +47,6 @@ VECTOR_TYPES = (int, int, bytes, float)
 TEXT_TYPES = (int, str)
 AUDIT_TYPES = (int, str, str, str, str)
 
-IDENTITY_TYPES = (int, str, str, str, str, int)
-SAMPLE_TYPES = (int, int, bytes, float, str, str, str, int)
-VECTOR_TYPES = (int, int, bytes, float)
-TEXT_TYPES = (int, str)
-
 
 class SqliteReader:
     """Reads on a connection in which a transaction has begun."""

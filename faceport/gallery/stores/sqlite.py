@@ -91,7 +91,11 @@ class SqliteStore:
         self._unforgotten = False
         self._closed = False
         first = writing or self._reader()
-        self._sealing = sealing_of(_checked(first, path), key, path)
+        try:
+            self._sealing = sealing_of(_checked(first, path), key, path)
+        except BaseException:
+            first.close()
+            raise
         if writing is None:
             self._idle.append(first)
 

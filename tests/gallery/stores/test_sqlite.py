@@ -321,3 +321,15 @@ def test_a_killed_enrolment_leaves_what_was_there(gallery: Gallery) -> None:
         assert [i.name for i in again.identities()] == ["ann"]
         assert again.search([embedding(0)])[0].name == "ann"
         assert again.check() == []
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="/proc lists a process's files")
+def test_a_refused_key_leaves_no_file_open(tmp_path: Path) -> None:
+    path = tmp_path / "g.db"
+    open_store(str(path)).close()
+    # The error is held, and with it all that its frames hold.
+    with pytest.raises(GalleryError, match="not sealed") as error:
+        open_store(str(path), key=bytes(32))
+    opened = [os.path.realpath(one) for one in Path("/proc/self/fd").iterdir()]
+    assert str(path.resolve()) not in opened
+    del error
