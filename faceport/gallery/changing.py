@@ -29,7 +29,11 @@ def identity_row(reader: Reader, name: str, location: str) -> IdentityRow:
     """
     row = reader.identity(name)
     if row is None:
-        raise GalleryError(f"{location} holds nobody of that name", received=repr(name))
+        raise GalleryError(
+            f"{location} holds nobody of that name",
+            received=repr(name),
+            fix="see who is there: `faceport gallery list`",
+        )
     return row
 
 

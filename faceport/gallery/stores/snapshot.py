@@ -112,7 +112,9 @@ def _manifest(folder: Path) -> dict[str, Any]:
         whole = found != FORMAT or _is_whole(manifest)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise GalleryError(
-            f"{folder} is no snapshot of a gallery", received=repr(error), expected=MANIFEST
+            f"{folder} is a folder, and no snapshot of a gallery",
+            received=f"{MANIFEST}: {getattr(error, 'strerror', None) or repr(error)}",
+            fix="give a gallery's file, or write the snapshot again: `faceport gallery snapshot`",
         ) from error
     if found != FORMAT:
         raise GalleryError(

@@ -326,3 +326,13 @@ def test_a_sealed_gallery_whose_key_is_in_the_environment_is_snapshot(
         gallery.enroll("Ann", [sample([1, 0, 0], "ann.jpg")])
     written = cli("snapshot", tmp_path / "g.db", "--output", tmp_path / "snapshot")
     assert "1 identities, 1 samples" in written
+
+
+def test_a_folder_or_a_name_that_is_wrong_is_answered_with_what_to_do(
+    path: Path, tmp_path: Path, cli: Cli
+) -> None:
+    cli("list", tmp_path, code=1)
+    assert "received snapshot.json: No such file" in cli.err
+    assert "give a gallery's file" in cli.err
+    cli("show", path, "Nobody", code=1)
+    assert "faceport gallery list" in cli.err
