@@ -58,7 +58,8 @@ def test_it_says_what_it_made_and_what_was_there(
 
 
 def test_wrong_usage(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    command = [tmp_path, *STUB, "--output", tmp_path / "out"]
+    (tmp_path / "empty").mkdir()
+    command = [tmp_path / "empty", *STUB, "--output", tmp_path / "out"]
     assert embed_dataset(*command, "--ray-address", "auto") == 2
     assert embed_dataset(*command, "--engine", "dask") == 2
     assert embed_dataset(*command) == 1

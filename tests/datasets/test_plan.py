@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from faceport.datasets.info import PLAN
 from faceport.datasets.items import Item
-from faceport.datasets.plan import PLAN, Plan, read_shard, write_plan
+from faceport.datasets.plan import Plan, read_shard, write_plan
 from faceport.errors import DatasetError, InputError
 
 
