@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -35,10 +36,10 @@ class Blob:
 
 def pictures(items: Sequence[Item]) -> Iterator[ImageSource]:
     """Give a source for each item, in order; never raises for what is wrong with one."""
-    for (kind, path, _), numbered in groupby(enumerate(items), _run_of):
+    for (kind, _, _), numbered in groupby(enumerate(items), _run_of):
         group = [item for _, item in numbered]
         if kind == "file":
-            yield from (path for _ in group)
+            yield from (_from_file(item) for item in group)
         else:
             blobs = _from_tar(group) if kind == "tar" else _from_parquet(group)
             yield from (cast(ImageSource, blob) for blob in blobs)
@@ -48,6 +49,13 @@ def _run_of(numbered: tuple[int, Item]) -> tuple[str, Path, int]:
     """Tell runs apart: rows that follow each other in one Parquet file are read together."""
     number, item = numbered
     return item.kind, item.path, item.start - number if item.kind == "parquet" else 0
+
+
+def _from_file(item: Item) -> ImageSource:
+    # A pipe that nobody writes to would hold up its shard for ever, and so would a device.
+    if os.path.exists(item.path) and not os.path.isfile(item.path):
+        return cast(ImageSource, Blob(item.name, None, "no regular file"))
+    return item.path
 
 
 def _from_tar(items: Sequence[Item]) -> Iterator[Blob]:
