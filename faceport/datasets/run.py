@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
@@ -12,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
+from faceport.atomic import alone_in
 from faceport.codec import encode
 from faceport.datasets.arrow import import_arrow
 from faceport.datasets.info import (
@@ -193,17 +192,10 @@ def _what_is_there(folder: Path) -> DatasetInfo | None:
 def _locked(folder: Path) -> Iterator[None]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     except OSError as error:
-        raise DatasetError(f"{folder} can't be made or opened: {error.strerror}") from error
-    try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise DatasetError(f"{folder} is being written by another process") from error
+        raise DatasetError(f"{folder} can't be made: {error.strerror}") from error
+    with alone_in(folder, DatasetError):
         yield
-    finally:
-        os.close(handle)
 
 
 def _sweep(folder: Path) -> None:
