@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from faceport.gallery.indexes.bits import BitsIndex
 from faceport.gallery.indexes.exact import ExactIndex
 from faceport.gallery.indexes.hnsw import HnswIndex
 from faceport.gallery.indexes.int8 import Int8Index
@@ -147,6 +148,7 @@ CONTESTANTS = [
             )
         ),
     ),
+    Contestant("faceport bits", "small", "mapped", _ours(BitsIndex)),
     Contestant("faceport hnsw", "graph", "mapped", _ours(HnswIndex)),
     Contestant("faiss IndexHNSWFlat", "graph", "", _faiss(_faiss_graph)),
     Contestant("usearch HNSW f32", "graph", "", _usearch("f32", exact=False)),

@@ -55,7 +55,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--index",
-    type=click.Choice(["auto", "exact", "int8", "hnsw", "store"]),
+    type=click.Choice(["auto", "exact", "int8", "bits", "hnsw", "store"]),
     default="auto",
     show_default=True,
     help="How the gallery is searched; `store`: by PostgreSQL, with nothing read into memory.",

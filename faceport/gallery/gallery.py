@@ -91,7 +91,7 @@ class Gallery:
             settings: of a gallery in which nothing was enrolled and set yet; any other keeps its
                 own, which `change_settings` changes.
             key: of a sealed gallery, 32 bytes.
-            index: how vectors are searched: `auto`, `exact`, `int8`, `hnsw` (see
+            index: how vectors are searched: `auto`, `exact`, `int8`, `bits`, `hnsw` (see
                 `faceport.gallery.indexes`), or `store` for the store's own search.
 
         Raises:

@@ -8,16 +8,18 @@ from typing import Literal
 
 from faceport.errors import InputError
 from faceport.gallery.indexes.base import Index
+from faceport.gallery.indexes.bits import BitsIndex
 from faceport.gallery.indexes.exact import ExactIndex
 from faceport.gallery.indexes.hnsw import HnswIndex
 from faceport.gallery.indexes.int8 import Int8Index
 
-IndexKind = Literal["auto", "exact", "int8", "hnsw"]
-"""`exact` and `int8` find the same; `hnsw` may miss a row; `auto` never does."""
+IndexKind = Literal["auto", "exact", "int8", "bits", "hnsw"]
+"""`exact` and `int8` find the same; `bits` and `hnsw` may miss a row; `auto` never does."""
 
 INDEXES: dict[str, Callable[[], Index]] = {
     "exact": ExactIndex,
     "int8": Int8Index,
+    "bits": BitsIndex,
     "hnsw": HnswIndex,
 }
 """Kinds and what makes them. Each imports its library when it is made."""

@@ -55,7 +55,7 @@ def folder(origin: Path, tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("against", ["samples", "templates"])
-@pytest.mark.parametrize("index", ["exact", "int8", "hnsw"])
+@pytest.mark.parametrize("index", ["exact", "int8", "bits", "hnsw"])
 def test_a_snapshot_answers_as_its_gallery(
     origin: Path, folder: Path, vectors: Float, against: str, index: str
 ) -> None:
