@@ -67,7 +67,7 @@ def test_nothing_built_nothing_found() -> None:
     assert BitsIndex().search(np.ones((1, 4), np.float32), 1)[1].shape == (1, 0)
 
 
-@pytest.mark.parametrize("dim", [3, 60, 128])
+@pytest.mark.parametrize("dim", [3, 60, 128, 400])
 def test_any_number_of_columns_and_columns_that_lean(dim: int) -> None:
     # Far from zero all signs are equal; from the mean half of them are.
     random = np.random.default_rng(0)
@@ -75,6 +75,18 @@ def test_any_number_of_columns_and_columns_that_lean(dim: int) -> None:
     matrix = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
     rows = built(matrix).search(matrix, 1)[1]
     np.testing.assert_array_equal(rows[:, 0], brute_force(matrix, matrix, 1)[1][:, 0])
+
+
+def test_the_numbers_that_vary_most_are_kept() -> None:
+    random = np.random.default_rng(1)
+    wide = random.standard_normal((500, 300)).astype(np.float32)
+    # 256 numbers tell rows apart; the others are nearly the same in all, and come first.
+    vectors = np.concatenate([np.full((500, 200), 2, np.float32), wide], axis=1)
+    vectors[:, :200] += 1e-3 * random.standard_normal((500, 200)).astype(np.float32)
+    matrix = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    index = built(matrix)
+    assert index.nbytes == 500 * 256 // 8
+    np.testing.assert_array_equal(index.search(matrix, 1)[1][:, 0], np.arange(500))
 
 
 def test_bad_queries_are_refused(matrix: Float) -> None:
