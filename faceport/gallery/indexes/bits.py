@@ -125,6 +125,8 @@ class BitsIndex:
     def _made(self, matrix: Float) -> _Built:
         faiss, rows = self._faiss, len(matrix)
         some = matrix[:: 1 + rows // STEP]
+        # A damaged row must not hide the others.
+        some = np.nan_to_num(some, nan=0.0, posinf=0.0, neginf=0.0)
         columns = np.sort(np.argsort(-some.var(axis=0), kind="stable")[:BITS])
         centre = some[:, columns].mean(axis=0, dtype=np.float64).astype(np.float32)
         bits = -(-len(columns) // 8) * 8

@@ -89,6 +89,13 @@ def test_the_numbers_that_vary_most_are_kept() -> None:
     np.testing.assert_array_equal(index.search(matrix, 1)[1][:, 0], np.arange(500))
 
 
+def test_a_damaged_row_hides_no_other(matrix: Float) -> None:
+    damaged = matrix.copy()
+    damaged[0] = np.nan
+    rows = built(damaged).search(matrix[1:200], 1)[1]
+    np.testing.assert_array_equal(rows[:, 0], np.arange(1, 200))
+
+
 def test_bad_queries_are_refused(matrix: Float) -> None:
     with pytest.raises(InputError, match="NaN"):
         built(matrix).search(np.full((1, matrix.shape[1]), np.nan, np.float32), 1)
