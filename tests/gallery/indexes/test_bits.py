@@ -92,8 +92,8 @@ def test_the_numbers_that_vary_most_are_kept() -> None:
 def test_a_damaged_row_hides_no_other(matrix: Float) -> None:
     damaged = matrix.copy()
     damaged[0] = np.nan
-    rows = built(damaged).search(matrix[1:200], 1)[1]
-    np.testing.assert_array_equal(rows[:, 0], np.arange(1, 200))
+    rows = built(damaged).search(matrix[3000:3200], 1)[1]
+    np.testing.assert_array_equal(rows[:, 0], np.arange(3000, 3200))
 
 
 def test_bad_queries_are_refused(matrix: Float) -> None:
