@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from faceport.errors import MissingDependencyError
 from faceport.gallery.indexes.blocks import Found
 from faceport.gallery.indexes.checks import check_matrix, check_queries
+from faceport.gallery.indexes.faiss_library import import_faiss
 from faceport.gallery.indexes.scoring import rank
 from faceport.gallery.indexes.turns import Turns
 from faceport.gallery.types import Float
@@ -64,7 +64,7 @@ class BitsIndex:
         Raises:
             MissingDependencyError: faiss is not installed.
         """
-        self._faiss = _faiss()
+        self._faiss = import_faiss()
         self._turns = Turns()
         self._built: _Built | None = None
 
@@ -149,11 +149,3 @@ def _add(part: Any, matrix: Float, rows: slice, columns: NDArray[np.intp], centr
 def _signs(vectors: Float, columns: NDArray[np.intp], centre: Float) -> NDArray[np.uint8]:
     """Pack which numbers are above the centre's: (n, D) to (n, ⌈columns / 8⌉)."""
     return np.packbits(vectors[:, columns] > centre, axis=1)
-
-
-def _faiss() -> Any:
-    try:
-        import faiss
-    except ImportError as error:
-        raise MissingDependencyError("faiss-cpu", "search") from error
-    return faiss

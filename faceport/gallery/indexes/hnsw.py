@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from faceport.errors import MissingDependencyError
 from faceport.gallery.indexes.blocks import Found
 from faceport.gallery.indexes.checks import check_matrix, check_queries
 from faceport.gallery.indexes.digests import matched, row_digests
+from faceport.gallery.indexes.faiss_library import import_faiss
 from faceport.gallery.indexes.graph_files import Saved, read_graph, write_graph
 from faceport.gallery.indexes.scoring import rank
 from faceport.gallery.indexes.turns import Turns
@@ -63,7 +63,7 @@ class HnswIndex:
         Raises:
             MissingDependencyError: faiss is not installed.
         """
-        self._library = _faiss()
+        self._library = import_faiss()
         self._settings = settings
         self._turns = Turns()
         self._matrix: Float = np.empty((0, 0), np.float32)
@@ -217,11 +217,3 @@ class HnswIndex:
         # Not in the file: it may be changed at any time.
         del given["expansion_search"]
         return {"stamp": stamp, **given}
-
-
-def _faiss() -> Any:
-    try:
-        import faiss
-    except ImportError as error:
-        raise MissingDependencyError("faiss-cpu", "search") from error
-    return faiss
