@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
+from command_line import Cli
 
 from faceport import Pipeline
-from faceport.commands import run
 from faceport.gallery import Gallery
 from faceport.images import load_image
 
@@ -19,23 +17,6 @@ from faceport.images import load_image
 @pytest.fixture
 def models(detectors: dict[str, Path], recognisers: dict[str, Path]) -> list[str]:
     return ["--detector", str(detectors["scrfd"]), "--embedder", str(recognisers["flat"])]
-
-
-class Cli:
-    """Runs a command and keeps what it printed."""
-
-    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
-        self._capsys = capsys
-
-    def __call__(self, *args: object, code: int = 0) -> str:
-        self._capsys.readouterr()
-        assert run([str(arg) for arg in args]) == code
-        captured = self._capsys.readouterr()
-        self.err = captured.err
-        return captured.out
-
-    def json(self, *args: object, code: int = 0) -> Any:
-        return json.loads(self(*args, "--json", code=code))
 
 
 @pytest.fixture

@@ -13,6 +13,21 @@ from faceport.runtime.types import Embedding
 DIM = 16
 FINGERPRINT = "f" * 64
 
+VERSION_1 = """
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE identities (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
+CREATE TABLE embeddings (
+    id INTEGER PRIMARY KEY,
+    identity_id INTEGER NOT NULL REFERENCES identities(id) ON DELETE CASCADE,
+    vector BLOB NOT NULL,
+    norm REAL NOT NULL,
+    source TEXT NOT NULL,
+    added TEXT NOT NULL
+);
+CREATE INDEX embeddings_identity ON embeddings(identity_id);
+"""
+"""The tables that the first release made, as it made them."""
+
 
 def embedding(
     seed: int,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import signal
@@ -10,9 +9,9 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 import pytest
+from command_line import Cli
 
 from faceport.commands import run
 from faceport.commands.enroll_list import people_of
@@ -20,22 +19,6 @@ from faceport.errors import InputError
 from faceport.gallery import Gallery
 
 STUB = ["--detector", "stub", "--embedder", "stub"]
-
-
-class Cli:
-    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
-        self._capsys = capsys
-
-    def __call__(self, *args: object, code: int = 0) -> str:
-        self._capsys.readouterr()
-        found = run([str(arg) for arg in args])
-        captured = self._capsys.readouterr()
-        assert found == code, captured.err
-        self.err = captured.err
-        return captured.out
-
-    def json(self, *args: object, code: int = 0) -> Any:
-        return json.loads(self(*args, "--json", code=code))
 
 
 @pytest.fixture

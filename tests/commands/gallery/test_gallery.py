@@ -2,42 +2,22 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import click
 import numpy as np
 import pytest
+from command_line import Cli
 
-from faceport.commands import run
 from faceport.commands.gallery import SUBCOMMANDS, options
 from faceport.gallery import Gallery, Sample
 from faceport.runtime.types import Embedding
 
 
-class Cli:
-    """Runs `faceport gallery` and keeps what it printed."""
-
-    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
-        self._capsys = capsys
-
-    def __call__(self, *args: object, code: int = 0) -> str:
-        self._capsys.readouterr()
-        found = run(["gallery", *(str(arg) for arg in args)])
-        captured = self._capsys.readouterr()
-        assert found == code, captured.err
-        self.err = captured.err
-        return captured.out
-
-    def json(self, *args: object, code: int = 0) -> Any:
-        return json.loads(self(*args, "--json", code=code))
-
-
 @pytest.fixture
 def cli(capsys: pytest.CaptureFixture[str]) -> Cli:
-    return Cli(capsys)
+    return Cli(capsys, "gallery")
 
 
 def sample(vector: Sequence[float] | np.ndarray, source: str) -> Sample:

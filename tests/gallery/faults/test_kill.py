@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from face_gallery import VERSION_1
 from gallery_killer import finish, kill_after, report, start
 from gallery_model import (
     DIM,
@@ -88,21 +89,6 @@ def test_killed_before_every_statement(tmp_path: Path, key: bytes | None) -> Non
     out = finish(start(tmp_path, location, operations, **job)).lines
     assert out.count("killed") == len(out) > 8 * len(operations)
     report("before every statement", kills=len(out), operations=len(operations))
-
-
-VERSION_1 = """
-CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE identities (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
-CREATE TABLE embeddings (
-    id INTEGER PRIMARY KEY,
-    identity_id INTEGER NOT NULL REFERENCES identities(id) ON DELETE CASCADE,
-    vector BLOB NOT NULL,
-    norm REAL NOT NULL,
-    source TEXT NOT NULL,
-    added TEXT NOT NULL
-);
-CREATE INDEX embeddings_identity ON embeddings(identity_id);
-"""
 
 
 def write_version_1(path: Path, people: int) -> None:

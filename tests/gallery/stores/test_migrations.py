@@ -7,25 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from face_gallery import DIM, FINGERPRINT, embedding
+from face_gallery import DIM, FINGERPRINT, VERSION_1, embedding
 
 from faceport.errors import GalleryError
 from faceport.gallery import Gallery
-
-VERSION_1 = """
-CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE identities (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
-CREATE TABLE embeddings (
-    id INTEGER PRIMARY KEY,
-    identity_id INTEGER NOT NULL REFERENCES identities(id) ON DELETE CASCADE,
-    vector BLOB NOT NULL,
-    norm REAL NOT NULL,
-    source TEXT NOT NULL,
-    added TEXT NOT NULL
-);
-CREATE INDEX embeddings_identity ON embeddings(identity_id);
-"""
-"""The tables that the first release made, as it made them."""
 
 PEOPLE = {"ann": [1, 2, 3], "O'Brien\"\n愛": [4], "nobody yet": []}
 
