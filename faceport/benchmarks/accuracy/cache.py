@@ -98,6 +98,8 @@ class CropCache:
         pixels = np.zeros((0, 0, 3), np.uint8) if entry.pixels is None else entry.pixels
         target = self._file(key)
         save: Callable[..., None] = np.savez
+        # Renamed into place but not synced, as `atomic_file` does: a crop that a power cut damages
+        # is made again, and two syncs a picture would take as long as the pictures.
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
             handle, name = tempfile.mkstemp(prefix=".", suffix=".npz", dir=target.parent)

@@ -79,7 +79,7 @@ class BitsIndex:
         return 0 if self._built is None else int(self.rows * self._built.library.d // 8)
 
     def build(self, matrix: Float) -> None:
-        """Take the signs of rows (rows, D): a second or two for a million.
+        """Take the signs of rows (rows, D): some seconds for a million.
 
         Raises:
             InputError: not (rows, D) float32.
